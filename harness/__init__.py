@@ -1,0 +1,1 @@
+"""The instrument: flows, their timing and the verdict on them."""

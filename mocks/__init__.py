@@ -1,0 +1,1 @@
+"""The other side of every wire: what providers do, and how long they take about it."""

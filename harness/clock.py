@@ -1,0 +1,139 @@
+"""The two clocks: the real one, and the virtual one on which waiting is a jump.
+
+Both run the same asyncio code. The virtual loop is asyncio's own selector loop with a selector
+that, asked to wait, moves the time forward instead. Nothing here ever measures a call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import selectors
+import sys
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
+
+T = TypeVar("T")
+
+ClockName = Literal["virtual", "real"]
+
+
+class Clock(Protocol):
+    """What a flow, a mock and the engine may ask of time; seconds, from an arbitrary origin."""
+
+    @property
+    def name(self) -> ClockName: ...
+
+    def now(self) -> float: ...
+
+    async def sleep_until(self, when: float) -> None:
+        """Return at `when` or later, never earlier."""
+
+
+class Deadlock(RuntimeError):
+    """Every task of a virtual loop waits for something that no timer will bring."""
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time stands still while code runs and jumps to the next timer.
+
+    It starts at 0. Sockets, threads and subprocesses never wake it: a task that waits for one
+    is a Deadlock, raised rather than hung.
+    """
+
+    def __init__(self) -> None:
+        self._jump = _JumpSelector()
+        super().__init__(self._jump)
+        # asyncio runs a timer early when it is due within one clock tick; here a tick is 1 ns.
+        self._clock_resolution = 1e-9
+
+    def time(self) -> float:
+        return self._jump.now_ns / 1e9
+
+
+class VirtualClock:
+    """The time of the running virtual loop."""
+
+    name: ClockName = "virtual"
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def sleep_until(self, when: float) -> None:
+        loop = asyncio.get_running_loop()
+        while (left := when - loop.time()) > 0:
+            await asyncio.sleep(left)
+
+
+class RealClock:
+    """Seconds of the machine's monotonic clock, with the resolution of perf_counter.
+
+    uvloop's own time() moves in whole milliseconds, so it is no clock to measure with.
+    """
+
+    name: ClockName = "real"
+
+    def now(self) -> float:
+        return time.perf_counter()
+
+    async def sleep_until(self, when: float) -> None:
+        # libuv timers may fire up to 0.75 ms early: ask again until the time has truly come.
+        while (left := when - time.perf_counter()) > 0:
+            await asyncio.sleep(left)
+
+
+def clock(name: ClockName) -> Clock:
+    return VirtualClock() if name == "virtual" else RealClock()
+
+
+def run(name: ClockName, main: Coroutine[Any, Any, T]) -> T:
+    """Run `main` to its end on a fresh loop of that clock. Ctrl-C cancels it, then raises."""
+    with asyncio.Runner(loop_factory=_loop_factory(name)) as runner:
+        return runner.run(main)
+
+
+def _loop_factory(name: ClockName) -> Callable[[], asyncio.AbstractEventLoop]:
+    if name == "virtual":
+        return VirtualLoop
+    if sys.platform == "win32":
+        return asyncio.SelectorEventLoop
+    import uvloop  # the virtual clock never pays for it
+
+    return uvloop.new_event_loop
+
+
+class _JumpSelector(selectors.BaseSelector):
+    """Waits by moving `now_ns`. Whole nanoseconds, rounded up, so that a jump is never short and
+    every positive wait makes progress however close the deadline."""
+
+    def __init__(self) -> None:
+        self.now_ns = 0
+        self._keys: dict[FileDescriptorLike, selectors.SelectorKey] = {}
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            raise Deadlock(
+                "the virtual clock has no timer left to jump to, yet a task still waits: "
+                "it awaits a socket, a thread, or an event that nobody will set"
+            )
+        if timeout > 0:
+            self.now_ns += math.ceil(timeout * 1e9)
+        return []
+
+    # The loop registers its own wake-up pipe; it is kept and never polled.
+    def register(
+        self, fileobj: FileDescriptorLike, events: int, data: object = None
+    ) -> selectors.SelectorKey:
+        fd = fileobj if isinstance(fileobj, int) else fileobj.fileno()
+        key = self._keys[fileobj] = selectors.SelectorKey(fileobj, fd, events, data)
+        return key
+
+    def unregister(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
+        return self._keys.pop(fileobj)
+
+    def get_map(self) -> Mapping[FileDescriptorLike, selectors.SelectorKey]:
+        return self._keys

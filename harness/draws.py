@@ -1,0 +1,44 @@
+"""Seeded draws, each a function of its key; this module keeps no generator state at all.
+
+A draw keyed by what is drawn, never by how many draws came before it, is what lets two strategies
+face the same weather: (seed, round, conversation, turn, stage) names the same uniform in both, and
+in another process, on another machine, under any PYTHONHASHSEED.
+"""
+
+import math
+from hashlib import blake2b
+from statistics import NormalDist
+
+_STANDARD_NORMAL = NormalDist()
+_HALF_STEP = 2.0**-54
+
+
+def uniform(seed: int, *key: int | str) -> float:
+    """A number strictly between 0 and 1 that only the seed and the key decide."""
+    text = "\x1f".join(map(str, (seed, *key)))
+    digest = blake2b(text.encode(), digest_size=8).digest()
+    # 53 bits fill a double exactly; the half step keeps both ends out, so no quantile is infinite.
+    return (int.from_bytes(digest, "little") >> 11) * 2.0**-53 + _HALF_STEP
+
+
+def lognormal(u: float, p50: float, p99: float) -> float:
+    """The u-quantile of the lognormal with this median and 99th percentile.
+
+    ln X is normal with mean ln p50 and deviation ln(p99/p50) / z(0.99).
+    """
+    sigma = math.log(p99 / p50) / _Z99
+    return p50 * math.exp(sigma * _STANDARD_NORMAL.inv_cdf(u))
+
+
+def exponential(u: float, mean: float) -> float:
+    """The u-quantile of the exponential with this mean."""
+    return -mean * math.log1p(-u)
+
+
+def microseconds(seconds: float) -> float:
+    """Rounded to a whole microsecond, so that a last-bit difference between two machines'
+    logarithms cannot reach a recorded time."""
+    return round(seconds * 1e6) / 1e6
+
+
+_Z99 = _STANDARD_NORMAL.inv_cdf(0.99)

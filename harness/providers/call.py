@@ -1,0 +1,65 @@
+"""What a client of any wire hands to a flow: one request and how to read its answer.
+
+A refusal by the provider's rules (declined, expired token) is a value that `decode` returns.
+An exception from here means that the provider broke its side of the wire:
+
+    ProviderFault
+      Unreachable     no whole answer: connection lost, or patience ran out
+      Overloaded      it answered that it cannot serve now: 429, 500, 503, 529
+      Malformed       it answered with something that the wire does not allow
+
+Anything else that is raised is a bug of ours.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import httpx
+import msgspec
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a provider is, and the key that opens it. The key is never printed."""
+
+    base_url: str
+    key: str
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.base_url})"
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """`decode` takes status, headers and the whole body, and is pure; it raises ProviderFault."""
+
+    provider: str
+    request: httpx.Request
+    decode: Callable[[int, httpx.Headers, bytes], T]
+
+
+class ProviderFault(Exception):
+    """The provider did not keep its side of the wire."""
+
+
+class Unreachable(ProviderFault):
+    """No whole answer came. Whether the provider acted is not known."""
+
+
+class Overloaded(ProviderFault):
+    """The provider answered that it cannot serve this call now."""
+
+
+class Malformed(ProviderFault):
+    """The answer is not one that the wire allows."""
+
+
+def parse(body: bytes, shape: type[T]) -> T:
+    """The JSON body as that struct, or Malformed."""
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.DecodeError as error:
+        raise Malformed(f"not a {shape.__name__}: {error}") from None

@@ -1,0 +1,51 @@
+"""Server-sent events as model providers stream them; pure, and no reader of what the data says.
+
+Grammar: WHATWG HTML, section "Server-sent events": lines end in LF, CR LF or CR, a line that
+starts with a colon is a comment, several data lines of one event are joined by LF, and an event
+that no blank line closes is never dispatched.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event; `name` is "" where the stream names none."""
+
+    data: str
+    name: str = ""
+
+
+def encode_event(event: Event) -> bytes:
+    name = f"event: {event.name}\n" if event.name else ""
+    data = "".join(f"data: {line}\n" for line in event.data.split("\n"))
+    return f"{name}{data}\n".encode()
+
+
+def encode_comment(text: str) -> bytes:
+    return f": {text}\n\n".encode()
+
+
+def decode_events(body: bytes) -> Iterator[Event]:
+    """The events of a whole stream. Bytes that are not UTF-8 become the replacement character, as
+    the grammar says."""
+    name = ""
+    data: list[str] = []
+    for line in _lines(body):
+        if not line:
+            if data:
+                yield Event("\n".join(data), name)
+            name, data = "", []
+            continue
+        field, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if field == "data":
+            data.append(value)
+        elif field == "event":
+            name = value
+
+
+def _lines(body: bytes) -> list[str]:
+    text = body.decode("utf-8", "replace").removeprefix("\ufeff")
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")[:-1]

@@ -1,0 +1,60 @@
+"""The two headers between tollbench and its own mocks; no real provider is ever sent one.
+
+`x-tollbench-draw` names the draw that a call is to be served with, so that two strategies meet the
+same delay at the same point of a conversation. `x-tollbench-told` is the mock's answer: how long
+it meant to take. From it every run on mocks knows its own measurement error.
+"""
+
+from dataclasses import dataclass
+
+import httpx
+
+DRAW_HEADER = "x-tollbench-draw"
+TOLD_HEADER = "x-tollbench-told"
+
+
+@dataclass(frozen=True, slots=True)
+class DrawKey:
+    """Which call of the whole run this is, apart from the strategy that makes it."""
+
+    round: int
+    conversation: int
+    turn: int
+    stage: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Milliseconds the mock meant to take in all, those spent in its queue, and how many secrets
+    it found in the prompt."""
+
+    injected_ms: float
+    queue_ms: float = 0.0
+    leaks: int = 0
+
+
+def encode_draw(key: DrawKey) -> str:
+    return f"{key.round}.{key.conversation}.{key.turn}.{key.stage}.{key.attempt}"
+
+
+def decode_draw(headers: httpx.Headers) -> DrawKey | None:
+    """None when absent or unreadable: a foreign client is served, with draws of the mock's own."""
+    try:
+        round_of, conversation, turn, stage, attempt = headers[DRAW_HEADER].split(".")
+        return DrawKey(int(round_of), int(conversation), int(turn), stage, int(attempt))
+    except (KeyError, ValueError):
+        return None
+
+
+def encode_told(told: Told) -> str:
+    return f"{told.injected_ms!r},{told.queue_ms!r},{told.leaks}"
+
+
+def decode_told(headers: httpx.Headers) -> Told | None:
+    """None when the other side told nothing, as no real provider does."""
+    try:
+        injected_ms, queue_ms, leaks = headers[TOLD_HEADER].split(",")
+        return Told(float(injected_ms), float(queue_ms), int(leaks))
+    except (KeyError, ValueError):
+        return None

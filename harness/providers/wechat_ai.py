@@ -1,0 +1,296 @@
+"""The wire of the article's "WeChat Pay AI API"; it plays neither client nor server.
+
+No such public API exists. The article claims: OAuth session tokens bound to a WeChat ID, valid for
+15 minutes; transaction data sealed with an RSA public key that rotates every 30 days; a JSON-RPC
+envelope that is not the standard one; the merchant order number as idempotency key. Every name and
+path below beyond those claims is assumed, ours.
+
+    POST /oauth/session   who pays, and how            -> a session token
+    GET  /keys/current                                 -> the RSA public key to seal with
+    POST /rpc             pay.authorize|query|void|refund, sealed  -> a receipt, or a refusal
+"""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import httpx
+import msgspec
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from harness.providers.call import Call, Endpoint, Malformed, Overloaded, parse
+
+NAME = "wechat-ai"
+SESSION_PATH, KEY_PATH, RPC_PATH = "/oauth/session", "/keys/current", "/rpc"
+ENVELOPE_VERSION = "0.9"
+SEAL_LIMIT = 190
+"""Bytes that OAEP with SHA-256 leaves of a 2048-bit block: 256 - 2*32 - 2 (RFC 8017, 7.1.1)."""
+
+Operation = Literal["pay.authorize", "pay.query", "pay.void", "pay.refund"]
+State = Literal["paid", "declined", "voided", "refunded"]
+RefusalCode = Literal[
+    "TOKEN_EXPIRED",
+    "TOKEN_UNKNOWN",
+    "TOKEN_MISMATCH",
+    "KEY_RETIRED",
+    "BAD_SEAL",
+    "DUPLICATE_ORDER",
+    "DECLINED",
+    "ORDER_NOT_FOUND",
+    "ORDER_CLOSED",
+    "REFUND_EXCEEDS_PAID",
+    "APP_UNKNOWN",
+    "MALFORMED_REQUEST",
+]
+
+
+class SessionRequest(msgspec.Struct, frozen=True):
+    """A session for this user, paying by this method."""
+
+    app_secret: str
+    openid: str
+    method: str
+
+
+class Session(msgspec.Struct, frozen=True):
+    session_token: str
+    openid: str
+    method: str
+    expires_in_s: float
+
+
+class KeyRequest(msgspec.Struct, frozen=True):
+    """The current public key; it needs no credentials."""
+
+
+class PublicKey(msgspec.Struct, frozen=True):
+    """`expires_in_s`: until this key is no longer accepted, its overlap included."""
+
+    key_id: str
+    public_key_pem: str
+    expires_in_s: float
+
+
+class Order(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The sealed part of every transaction. Its names are short so that it fits one RSA block.
+
+    `amount` is in minor units; for a refund it is the amount to give back under `refund_no`.
+    """
+
+    order_no: str
+    openid: str
+    method: str
+    amount: int = 0
+    currency: str = "CNY"
+    payee: str = ""
+    refund_no: str = ""
+
+
+class Transaction(msgspec.Struct, frozen=True):
+    """An envelope as the server meets it, its seal still closed."""
+
+    operation: Operation
+    session_token: str
+    key_id: str
+    sealed: bytes
+    sequence: str
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """Where an order stands after a transaction. `fee_minor` is what the merchant pays for it."""
+
+    order_no: str
+    transaction_id: str
+    state: State
+    amount_minor: int
+    currency: str
+    fee_minor: int
+    refunded_minor: int = 0
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """The provider's rules forbid it. This is an answer, not a fault."""
+
+    code: RefusalCode
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SealingKey:
+    """A fetched public key, parsed once."""
+
+    key_id: str
+    public_key: rsa.RSAPublicKey
+    expires_in_s: float
+
+
+# Client side
+
+
+def open_session(at: Endpoint, openid: str, method: str) -> Call[Session | Refusal]:
+    body = msgspec.json.encode(SessionRequest(at.key, openid, method))
+    request = httpx.Request("POST", at.base_url + SESSION_PATH, headers=_JSON, content=body)
+    return Call(NAME, request, _decode_session)
+
+
+def fetch_key(at: Endpoint) -> Call[SealingKey]:
+    request = httpx.Request("GET", at.base_url + KEY_PATH, headers=_ACCEPT)
+    return Call(NAME, request, _decode_key)
+
+
+def transact(
+    at: Endpoint, operation: Operation, session_token: str, key: SealingKey, order: Order
+) -> Call[Receipt | Refusal]:
+    """Authorize, query, void or refund the order. Raises ValueError when it does not fit the
+    seal, which is the caller's mistake."""
+    envelope = _Envelope(
+        ver=ENVELOPE_VERSION,
+        call=operation,
+        seq=order.refund_no or order.order_no,
+        auth=_Auth(session_token),
+        seal=_Seal(key.key_id, base64.b64encode(seal(key.public_key, order)).decode()),
+    )
+    body = msgspec.json.encode(envelope)
+    request = httpx.Request("POST", at.base_url + RPC_PATH, headers=_JSON, content=body)
+    return Call(NAME, request, _decode_receipt)
+
+
+def seal(public_key: rsa.RSAPublicKey, order: Order) -> bytes:
+    """RSAES-OAEP with SHA-256 and MGF1-SHA-256. The padding is fresh each time, as it must be."""
+    plain = msgspec.json.encode(order)
+    if len(plain) > SEAL_LIMIT:
+        raise ValueError(f"an order of {len(plain)} bytes does not fit the seal of {SEAL_LIMIT}")
+    return public_key.encrypt(plain, _OAEP)
+
+
+# Server side
+
+
+def decode_request(request: httpx.Request) -> SessionRequest | KeyRequest | Transaction | Refusal:
+    """What the client wants, or the refusal that a malformed request earns."""
+    path = request.url.path
+    if path.endswith(KEY_PATH) and request.method == "GET":
+        return KeyRequest()
+    try:
+        if path.endswith(SESSION_PATH) and request.method == "POST":
+            return msgspec.json.decode(request.content, type=SessionRequest)
+        if path.endswith(RPC_PATH) and request.method == "POST":
+            return _transaction(msgspec.json.decode(request.content, type=_Envelope))
+    except (msgspec.DecodeError, binascii.Error, ValueError) as error:
+        return Refusal("MALFORMED_REQUEST", str(error))
+    return Refusal("MALFORMED_REQUEST", f"no such call: {request.method} {path}")
+
+
+def open_seal(private_key: rsa.RSAPrivateKey, sealed: bytes) -> Order | Refusal:
+    try:
+        return msgspec.json.decode(private_key.decrypt(sealed, _OAEP), type=Order)
+    except ValueError:
+        # One message for every cause: an answer that tells them apart is a padding oracle.
+        return Refusal("BAD_SEAL", "the sealed part cannot be opened")
+
+
+def encode_reply(
+    reply: Session | PublicKey | Receipt | Refusal, *, sequence: str = ""
+) -> tuple[int, bytes]:
+    """Status and body. Transactions answer 200 whatever happened, as the envelope carries it."""
+    if isinstance(reply, Receipt):
+        return 200, msgspec.json.encode(_Reply(ENVELOPE_VERSION, sequence, "OK", data=reply))
+    if not isinstance(reply, Refusal):
+        return 200, msgspec.json.encode(reply)
+    status = {"MALFORMED_REQUEST": 400, "APP_UNKNOWN": 401}.get(reply.code, 200)
+    return status, msgspec.json.encode(
+        _Reply(ENVELOPE_VERSION, sequence, reply.code, reply.message)
+    )
+
+
+def public_pem(key: rsa.RSAPublicKey) -> str:
+    return key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    ).decode()
+
+
+# The shapes on the wire
+
+
+class _Auth(msgspec.Struct):
+    session_token: str
+
+
+class _Seal(msgspec.Struct):
+    key_id: str
+    data: str
+    alg: Literal["RSA-OAEP-256"] = "RSA-OAEP-256"
+
+
+class _Envelope(msgspec.Struct):
+    ver: str
+    call: Operation
+    seq: str
+    auth: _Auth
+    seal: _Seal
+
+
+class _Reply(msgspec.Struct, omit_defaults=True):
+    ver: str
+    seq: str
+    ret: str
+    msg: str = ""
+    data: Receipt | None = None
+
+
+_JSON = {"content-type": "application/json", "accept": "application/json"}
+_ACCEPT = {"accept": "application/json"}
+_OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
+_REFUSALS = frozenset(get_args(RefusalCode))
+
+
+def _transaction(envelope: _Envelope) -> Transaction:
+    sealed = base64.b64decode(envelope.seal.data, validate=True)
+    return Transaction(
+        envelope.call, envelope.auth.session_token, envelope.seal.key_id, sealed, envelope.seq
+    )
+
+
+def _decode_session(status: int, headers: httpx.Headers, body: bytes) -> Session | Refusal:
+    if status == 200 and not body.startswith(b'{"ver"'):
+        return parse(body, Session)
+    return _refusal(status, body)
+
+
+def _decode_key(status: int, headers: httpx.Headers, body: bytes) -> SealingKey:
+    if status != 200:
+        raise _fault(status)
+    told = parse(body, PublicKey)
+    try:
+        key = serialization.load_pem_public_key(told.public_key_pem.encode())
+    except ValueError:
+        raise Malformed("the public key is not PEM") from None
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise Malformed("the public key is not RSA")
+    return SealingKey(told.key_id, key, told.expires_in_s)
+
+
+def _decode_receipt(status: int, headers: httpx.Headers, body: bytes) -> Receipt | Refusal:
+    if status != 200:
+        return _refusal(status, body)
+    reply = parse(body, _Reply)
+    if reply.ret != "OK":
+        return _refusal(status, body)
+    if reply.data is None:
+        raise Malformed("an OK without data")
+    return reply.data
+
+
+def _refusal(status: int, body: bytes) -> Refusal:
+    if status not in (200, 400, 401):
+        raise _fault(status)
+    reply = parse(body, _Reply)
+    if reply.ret not in _REFUSALS:
+        raise Malformed(f"unknown refusal {reply.ret!r}")
+    return msgspec.convert({"code": reply.ret, "message": reply.msg}, Refusal)
+
+
+def _fault(status: int) -> Overloaded | Malformed:
+    return Overloaded(str(status)) if status == 429 or status >= 500 else Malformed(str(status))

@@ -1,0 +1,304 @@
+"""A run's summary as tables and sentences for 80 columns; it never computes a statistic."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.record import EffectSummary, Health, RunSummary, VariantSummary
+from harness.report.words import (
+    FACTORS,
+    effect_sentences,
+    factor_name,
+    fastest,
+    from_baseline,
+    interval,
+    percentile,
+    reading,
+    switched_on,
+    turn_count,
+    varied,
+)
+
+__all__ = ["effect_sentences", "print_report"]
+
+MARK_HEADERS = {
+    "prewarm": "pre-\nwarm",
+    "token_cache": "token\ncache",
+    "parallel_confirm": "parallel\nconfirm",
+}
+BUDGETS = ("1s", "3s", "5s")
+STAGES = ("intent", "session", "pay", "confirm")
+NOTABLE_SHARE = 0.05
+READING_STYLES = {"saves": "green", "costs": "red", "cannot tell": "dim", "too few rounds": "dim"}
+TROUBLE_HEADERS = {"corrections": "correc-\ntions", "errors": "errors"}
+EFFECTS_NOTE = """\
+A mitigation's change is averaged over the settings of the others.
+a x b is the change of a with b on, minus with b off: above 0 they overlap."""
+CURRENCY_EXPONENTS = {"JPY": 0, "KRW": 0, "VND": 0}
+
+
+def print_report(
+    summary: RunSummary, results_path: str, console: Console, *, currency: str = "CNY"
+) -> None:
+    """Print the whole report, built to read well at exactly 80 columns.
+
+    `currency` is the one whose minor units the mean fee counts. The path is never broken, so that
+    it can be copied; on a console that is no terminal there are no colour codes.
+    """
+    variants = from_baseline(summary.variants)
+    _print_title(summary, variants, console)
+    if variants:
+        _print_latency(variants, console)
+        _print_costs(variants, currency, console)
+    if summary.effects:
+        _print_effects(summary.effects, console)
+    if variants:
+        _print_stages(variants, console)
+    _print_validity(summary, results_path, console)
+
+
+def _print_title(summary: RunSummary, variants: list[VariantSummary], console: Console) -> None:
+    facts = [f"{summary.clock} clock, {summary.endpoints}", f"seed {summary.seed}"]
+    if variants:
+        facts.append(f"{turn_count([v.turns for v in variants])} a strategy")
+    facts.append(
+        f"{summary.rounds} rounds"
+        if summary.rounds_finished == summary.rounds
+        else f"{summary.rounds_finished} of {summary.rounds} rounds"
+    )
+    console.print(Text.assemble((summary.scenario, "bold"), "  ", "  ".join(facts)))
+    fixed = [f for f in switched_on(variants[0]) if f not in varied(variants)] if variants else []
+    if fixed:
+        console.print(Text(f"on throughout: {', '.join(FACTORS[factor] for factor in fixed)}"))
+
+
+def _print_latency(variants: list[VariantSummary], console: Console) -> None:
+    _print_heading("Response time, ms, with 95% intervals", console)
+    for gap, stacked in ((2, False), (1, False), (2, True)):
+        table = _latency_table(variants, console, gap, stacked)
+        if _fits(table, console):
+            break
+    console.print(table)
+
+
+def _latency_table(
+    variants: list[VariantSummary], console: Console, gap: int, stacked: bool
+) -> Table:
+    """Strategies by quantiles; stacked puts an interval under its estimate where 80 is too few."""
+    table = _strategy_table(variants, ["p50", "p95", "p99"], gap)
+    best = fastest(variants)
+    for v in variants:
+        cells = [
+            interval(v.p50_ms, v.p50_ms_lo, v.p50_ms_hi),
+            interval(v.p95_ms, v.p95_ms_lo, v.p95_ms_hi),
+            interval(v.p99_ms, v.p99_ms_lo, v.p99_ms_hi),
+        ]
+        if stacked:
+            cells = [cell.replace(" [", "\n[") for cell in cells]
+        p50 = Text(cells[0], style="bold" if v is best else "")
+        table.add_row(*_marks(v, variants, console), p50, *cells[1:])
+    return table
+
+
+def _print_costs(variants: list[VariantSummary], currency: str, console: Console) -> None:
+    _print_heading("Turns answered within a budget, and what they took", console)
+    troubles = {
+        name: counts
+        for name, counts in (
+            ("corrections", [v.corrections for v in variants]),
+            ("errors", [v.errors for v in variants]),
+        )
+        if any(counts)
+    }
+    for gap, in_table in ((2, True), (1, True), (2, False), (1, False)):
+        table = _cost_table(variants, currency, troubles if in_table else {}, console, gap)
+        if _fits(table, console):
+            break
+    console.print(table)
+    for name, counts in troubles.items() if not in_table else ():
+        told = [f"{v.name} {n}" for v, n in zip(variants, counts, strict=True) if n]
+        console.print(Text(f"{name}: {', '.join(told)}"))
+
+
+def _cost_table(
+    variants: list[VariantSummary],
+    currency: str,
+    troubles: Mapping[str, Sequence[int]],
+    console: Console,
+    gap: int,
+) -> Table:
+    budgets = [f"within\n{budget[:-1]} {budget[-1]}" for budget in BUDGETS]
+    fixed = ["calls/\nturn", "wasted\nwarms", "stale\ntokens", "rever-\nsals", "mean\nfee"]
+    headers = [TROUBLE_HEADERS[name] for name in troubles]
+    table = _strategy_table(variants, [*budgets, *fixed, *headers], gap)
+    for row, v in enumerate(variants):
+        table.add_row(
+            *_marks(v, variants, console),
+            *(_share(v.slo.get(budget)) for budget in BUDGETS),
+            f"{v.calls_per_turn:.2f}",
+            str(v.wasted_prewarms),
+            str(v.stale_tokens),
+            str(v.reversals),
+            _money(v.fee_minor_mean, currency),
+            *(str(counts[row]) for counts in troubles.values()),
+        )
+    return table
+
+
+def _print_effects(effects: Sequence[EffectSummary], console: Console) -> None:
+    _print_heading("What each mitigation changes, ms, with 95% intervals (below 0 saves)", console)
+    quantiles = list(dict.fromkeys(effect.quantile for effect in effects))
+    found = {(effect.factor, effect.quantile): effect for effect in effects}
+    table = _plain_table(gap=2)
+    table.add_column("mitigation", no_wrap=True)
+    for quantile in quantiles:
+        table.add_column(percentile(quantile), justify="right", no_wrap=True)
+    for factor in dict.fromkeys(effect.factor for effect in effects):
+        cells = [_effect_cell(found.get((factor, quantile))) for quantile in quantiles]
+        table.add_row(factor_name(factor), *cells)
+    console.print(table)
+    console.print(Text(EFFECTS_NOTE, style="dim"))
+    console.print()
+    for sentence in effect_sentences(effects):
+        _print_hanging("-", Text(sentence), console)
+
+
+def _effect_cell(effect: EffectSummary | None) -> Text:
+    if effect is None:
+        return Text("")
+    figures = interval(effect.estimate_ms, effect.lo_ms, effect.hi_ms)
+    return Text(figures, style=READING_STYLES[reading(effect)])
+
+
+def _print_stages(variants: list[VariantSummary], console: Console) -> None:
+    _print_heading("Where the time goes: mean ms on the critical path, and its share", console)
+    for gap in (2, 1):
+        table = _stage_table(variants, console, gap)
+        if _fits(table, console):
+            break
+    console.print(table)
+
+
+def _stage_table(variants: list[VariantSummary], console: Console, gap: int) -> Table:
+    """Named stages, the rest of the critical path as `other`, and the mean they add up to."""
+    stages = _named_stages(variants)
+    table = _strategy_table(variants, [*stages, "other", "mean"], gap)
+    for v in variants:
+        total = sum(v.critical_ms.values())
+        named = [v.critical_ms.get(stage, 0.0) for stage in stages]
+        parts = [_part(ms, total) for ms in (*named, total - sum(named))]
+        table.add_row(*_marks(v, variants, console), *parts, f"{total:.0f}")
+    return table
+
+
+def _named_stages(variants: Iterable[VariantSummary]) -> list[str]:
+    """The usual stages that occur, and up to one more that takes a notable share of a turn."""
+    most: dict[str, float] = {}
+    for v in variants:
+        total = sum(v.critical_ms.values()) or 1.0
+        for stage, ms in v.critical_ms.items():
+            most[stage] = max(most.get(stage, 0.0), ms / total)
+    others = sorted((stage for stage in most if stage not in STAGES), key=lambda s: (-most[s], s))
+    notable = [stage for stage in others if most[stage] >= NOTABLE_SHARE]
+    return [stage for stage in STAGES if stage in most] + notable[:1]
+
+
+def _print_validity(summary: RunSummary, results_path: str, console: Console) -> None:
+    console.print()
+    if summary.valid:
+        _print_hanging(Text("VALID", "bold green"), Text(_health(summary.health)), console)
+    else:
+        reasons = "; ".join(summary.invalid_because) or "no reason was recorded"
+        _print_hanging(Text("INVALID", "bold red"), Text(reasons, "red"), console)
+    console.print(Text(f"results  {results_path}"), soft_wrap=True)
+
+
+def _health(health: Health) -> str:
+    steps = [("due", health.due), ("started", health.started), ("finished", health.finished)]
+    counts = f"due {health.due}"
+    for (_, before), (name, count) in pairwise(steps):
+        counts += f"{' =' if count == before else ','} {name} {count}"
+    parts = [
+        f"measurement error p50 {_known(health.error_p50_ms)}, p99 {_known(health.error_p99_ms)}",
+        f"start lag p99 {_known(health.lag_p99_ms)}",
+        counts,
+    ]
+    parts += [f"failed {health.failed}"] if health.failed else []
+    parts += [f"leaks {health.leaks}"] if health.leaks else []
+    return "; ".join(parts)
+
+
+def _print_heading(heading: str, console: Console) -> None:
+    console.print()
+    console.print(Text(heading, style="bold"))
+
+
+def _print_hanging(mark: Text | str, body: Text, console: Console) -> None:
+    """Print the body beside its mark, so that wrapped lines stay clear of the mark."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(mark, body)
+    console.print(grid)
+
+
+def _strategy_table(variants: Sequence[VariantSummary], headers: Iterable[str], gap: int) -> Table:
+    """An empty table that opens with a column of marks for each mitigation that varies."""
+    table = _plain_table(gap)
+    for factor in varied(variants):
+        table.add_column(MARK_HEADERS[factor], justify="center", no_wrap=True)
+    for header in headers:
+        table.add_column(header, justify="right", no_wrap=True)
+    return table
+
+
+def _plain_table(gap: int) -> Table:
+    # The box itself puts one blank between columns.
+    return Table(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, gap - 1, 0, 0),
+        header_style="",
+    )
+
+
+def _marks(
+    variant: VariantSummary, variants: Sequence[VariantSummary], console: Console
+) -> list[Text]:
+    on, off = ("x", "-") if console.options.ascii_only else ("●", "·")
+    return [
+        Text(on) if factor in switched_on(variant) else Text(off, style="dim")
+        for factor in varied(variants)
+    ]
+
+
+def _fits(table: Table, console: Console) -> bool:
+    unlimited = console.options.update(width=10_000)
+    return console.measure(table, options=unlimited).maximum <= console.width
+
+
+def _share(share: float | None) -> str:
+    """A percentage that says 100% only of every turn, and 0% only of none."""
+    if share is None:
+        return "unknown"
+    if share in (0.0, 1.0):
+        return f"{share:.0%}"
+    return f"{min(max(share, 0.001), 0.999):.1%}"
+
+
+def _part(ms: float, total: float) -> str:
+    return f"{ms:.0f} {ms / total if total else 0.0:>3.0%}"
+
+
+def _money(minor: float, currency: str) -> str:
+    exponent = CURRENCY_EXPONENTS.get(currency, 2)
+    return f"{minor / 10**exponent:.{exponent}f} {currency}"
+
+
+def _known(ms: float | None) -> str:
+    return "unknown" if ms is None else f"{ms:.2f} ms"

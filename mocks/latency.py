@@ -1,0 +1,49 @@
+"""How long a mock takes about a call: a seeded draw from its profile, and the wait until then.
+
+A delay is a function of the seed and of which call it is, never of how many calls came before.
+Network distance, queues and limits are not modelled here.
+"""
+
+from collections.abc import Iterator
+from itertools import count
+
+import httpx
+
+from harness import draws
+from harness.clock import Clock
+from harness.providers.told import DrawKey, decode_draw
+from mocks.profile import Overhead, TokenLatency
+
+
+class Delays:
+    """The draws of one mock. A client that names no draw is served draws of its own, in order."""
+
+    def __init__(self, seed: int, provider: str) -> None:
+        self._seed = seed
+        self._provider = provider
+        self._foreign: Iterator[int] = count()
+
+    def key(self, request: httpx.Request) -> DrawKey:
+        return decode_draw(request.headers) or DrawKey(-1, next(self._foreign), 0, "foreign", 1)
+
+    def overhead_s(self, key: DrawKey, overhead: Overhead) -> float:
+        """The whole cold overhead of a transaction.
+
+        The stage is left out of the key on purpose: session and transaction of one turn are two
+        parts of one draw, so their sum has exactly the profile's distribution at any split.
+        """
+        u = self._uniform(key.round, key.conversation, key.turn, key.attempt)
+        return draws.lognormal(u, overhead.p50_ms, overhead.p99_ms) / 1e3
+
+    def ttft_s(self, key: DrawKey, latency: TokenLatency) -> float:
+        u = self._uniform(key.round, key.conversation, key.turn, key.attempt, key.stage)
+        first = draws.lognormal(u, latency.ttft_p50_ms, latency.ttft_p99_ms) / 1e3
+        return draws.microseconds(first)
+
+    def _uniform(self, *key: int | str) -> float:
+        return draws.uniform(self._seed, self._provider, *key)
+
+
+async def hold(clock: Clock, since: float, delay_s: float) -> None:
+    """Wait until `delay_s` after `since`; what the mock computed meanwhile is part of the delay."""
+    await clock.sleep_until(since + delay_s)

@@ -1,0 +1,1 @@
+"""What the report floor promises its readers; it never runs a payment flow."""

@@ -1,0 +1,229 @@
+"""Quantiles of one sample: exact where a table exists, and covering the truth as often as they say."""
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.stats.quantiles import (
+    UNKNOWN,
+    quantile,
+    quantile_interval,
+    rank,
+    ranks,
+    share_within,
+    t_quantile,
+    t_stretch,
+)
+
+QUANTILES = (0.5, 0.95, 0.99)
+
+samples = st.lists(st.floats(0, 1e6), min_size=1, max_size=400)
+
+
+def upto(n: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """1, 2, ..., n: each value is its own rank."""
+    return np.arange(1, n + 1, dtype=np.float64)
+
+
+@pytest.mark.parametrize(
+    ("n", "q", "place"),
+    [
+        (1, 0.5, 1),
+        (2, 0.5, 1),
+        (3, 0.5, 2),
+        (4, 0.5, 2),
+        (20, 0.95, 19),
+        (21, 0.95, 20),
+        (100, 0.07, 7),
+        (100, 0.99, 99),
+        (101, 0.99, 100),
+        (1000, 0.999, 999),
+        (1_000_000, 0.95, 950_000),
+        (5, 0.0, 1),
+        (5, 1.0, 5),
+    ],
+)
+def test_a_quantile_is_the_ceil_nq_th_smallest_value(n: int, q: float, place: int) -> None:
+    assert rank(n, q) == place
+    assert quantile(upto(n), q) == place
+
+
+@given(st.integers(1, 10_000), st.integers(1, 999))
+def test_a_rank_is_exact_for_any_quantile_of_three_decimals(n: int, thousandths: int) -> None:
+    exact = math.ceil(Fraction(n * thousandths, 1000))
+    assert rank(n, thousandths / 1000) == exact
+    assert ranks(np.array([n]), thousandths / 1000).tolist() == [exact]
+
+
+@given(samples, st.floats(0, 1))
+def test_a_quantile_has_been_seen_and_has_at_least_its_share_below(
+    values: list[float], q: float
+) -> None:
+    found = quantile(np.sort(values), q)
+    assert found in values
+    assert sum(value <= found for value in values) >= q * len(values) - 1e-6
+    assert sum(value < found for value in values) <= q * len(values) + 1e-6
+
+
+def test_a_quantile_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="no values"):
+        quantile(np.array([]), 0.5)
+
+
+@pytest.mark.parametrize(("q", "fewest"), [(0.5, 6), (0.95, 72), (0.99, 368), (0.999, 3688)])
+def test_an_interval_exists_from_just_enough_values_on(q: float, fewest: int) -> None:
+    assert quantile_interval(upto(fewest - 1), q) == UNKNOWN
+    interval = quantile_interval(upto(fewest), q)
+    assert (interval.estimate, interval.hi) == (rank(fewest, q), fewest)
+
+
+def test_an_interval_of_nothing_is_unknown() -> None:
+    assert quantile_interval(np.array([]), 0.5) == UNKNOWN
+
+
+@pytest.mark.parametrize("q", [0.0, 1.0, -0.1, 1.5])
+def test_an_interval_outside_0_to_1_is_refused(q: float) -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        quantile_interval(upto(10), q)
+
+
+def enclosing_by_fractions(n: int, q: Fraction, level: Fraction) -> tuple[int, int]:
+    """The innermost ranks whose both tails are at most (1 - level) / 2, in exact arithmetic."""
+    chances = [math.comb(n, k) * q**k * (1 - q) ** (n - k) for k in range(n + 1)]
+    tail = (1 - level) / 2
+    lower = max((k for k in range(1, n + 1) if sum(chances[:k]) <= tail), default=0)
+    upper = min((k for k in range(n + 1) if sum(chances[k:]) <= tail), default=n + 1)
+    return lower, upper
+
+
+@pytest.mark.parametrize("n", [6, 10, 25, 72, 73, 100, 150])
+@pytest.mark.parametrize("q", [Fraction(1, 2), Fraction(9, 10), Fraction(19, 20)])
+def test_the_bounds_are_those_of_exact_arithmetic(n: int, q: Fraction) -> None:
+    lower, upper = enclosing_by_fractions(n, q, Fraction(19, 20))
+    interval = quantile_interval(upto(n), float(q))
+    if lower >= 1 and upper <= n:
+        assert (interval.lo, interval.hi) == (lower, upper)
+    else:
+        assert interval == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("n", "lower", "upper"),
+    # Sign-test table of the median at 95 % (Conover, Practical Nonparametric Statistics, A3).
+    [(6, 1, 6), (8, 1, 8), (9, 2, 8), (10, 2, 9), (15, 4, 12), (20, 6, 15), (25, 8, 18)],
+)
+def test_the_median_interval_is_the_table_of_the_sign_test(n: int, lower: int, upper: int) -> None:
+    interval = quantile_interval(upto(n), 0.5)
+    assert (interval.lo, interval.hi) == (lower, upper)
+
+
+@pytest.mark.parametrize("q", QUANTILES)
+def test_at_a_million_values_the_bounds_are_the_normal_ones(q: float) -> None:
+    n = 1_000_000
+    interval = quantile_interval(upto(n), q)
+    reach = 1.959964 * math.sqrt(n * q * (1 - q))
+    assert interval.estimate == n * q
+    assert interval.lo == pytest.approx(n * q - reach, abs=2)
+    assert interval.hi == pytest.approx(n * q + reach, abs=2)
+
+
+@given(samples, st.sampled_from(QUANTILES), st.sampled_from([0.8, 0.95, 0.999]))
+def test_an_interval_encloses_its_estimate_and_widens_with_the_level(
+    values: list[float], q: float, level: float
+) -> None:
+    array = np.array(values)
+    interval, narrower = quantile_interval(array, q, level), quantile_interval(array, q, 0.5)
+    if interval.estimate is None or interval.lo is None or interval.hi is None:
+        assert interval == UNKNOWN
+        return
+    assert interval.estimate == quantile(np.sort(array), q)
+    assert interval.lo <= interval.estimate <= interval.hi
+    assert narrower.lo is not None and narrower.hi is not None
+    assert interval.lo <= narrower.lo <= narrower.hi <= interval.hi
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=6, max_size=100), st.randoms())
+def test_the_order_of_the_values_does_not_matter(values: list[float], random: object) -> None:
+    shuffled = sorted(values, reverse=True)
+    assert quantile_interval(np.array(values), 0.5) == quantile_interval(np.array(shuffled), 0.5)
+
+
+@pytest.mark.parametrize(("q", "n"), [(0.5, 40), (0.95, 200), (0.99, 1000)])
+def test_an_interval_covers_the_true_quantile_at_least_as_often_as_it_says(
+    q: float, n: int
+) -> None:
+    rng = np.random.default_rng(11)
+    trials = 1500
+    covered = 0
+    for _ in range(trials):
+        interval = quantile_interval(rng.random(n), q)
+        assert interval.lo is not None and interval.hi is not None
+        covered += interval.lo <= q <= interval.hi
+    # The discrete interval is a little conservative; the slack below is three standard errors.
+    assert 0.95 - 0.017 <= covered / trials <= 0.99
+
+
+@pytest.mark.parametrize(
+    ("values", "budget", "share"),
+    [
+        ([], 1.0, 0.0),
+        ([1.0], 1.0, 1.0),
+        ([1.0, 2.0, 3.0, math.inf], 2.5, 0.5),
+        ([math.inf], 1e9, 0.0),
+    ],
+)
+def test_a_share_counts_what_meets_the_budget(
+    values: Sequence[float], budget: float, share: float
+) -> None:
+    assert share_within(np.array(values), budget) == share
+
+
+@pytest.mark.parametrize(
+    ("df", "t"),
+    # The 97.5 % column of any printed table of Student's t.
+    [
+        (3, 3.1824),
+        (4, 2.7764),
+        (5, 2.5706),
+        (7, 2.3646),
+        (9, 2.2622),
+        (19, 2.0930),
+        (29, 2.0452),
+        (99, 1.9842),
+        (1_000_000, 1.9600),
+    ],
+)
+def test_t_is_within_0_13_percent_of_the_table_and_never_above(df: int, t: float) -> None:
+    assert t * (1 - 0.0013) <= t_quantile(0.975, df) <= t + 0.0001
+
+
+def test_t_with_too_few_degrees_of_freedom_is_refused_rather_than_wrong() -> None:
+    with pytest.raises(ValueError, match="3 degrees"):
+        t_quantile(0.975, 2)
+    with pytest.raises(ValueError, match="3 degrees"):
+        t_stretch(3)
+
+
+@pytest.mark.parametrize(
+    ("rounds", "stretch"),
+    [
+        (5, 2.7764 / 1.95996 * math.sqrt(5 / 4)),
+        (10, 2.2622 / 1.95996 * math.sqrt(10 / 9)),
+        (20, 2.0930 / 1.95996 * math.sqrt(20 / 19)),
+    ],
+)
+def test_an_interval_is_stretched_by_t_over_z_and_the_lost_degree(
+    rounds: int, stretch: float
+) -> None:
+    assert t_stretch(rounds) == pytest.approx(stretch, rel=1e-3)
+
+
+def test_the_stretch_falls_towards_one_as_rounds_grow() -> None:
+    stretches = [t_stretch(rounds) for rounds in (4, 5, 10, 20, 40, 100, 10_000)]
+    assert stretches == sorted(stretches, reverse=True)
+    assert stretches[-1] == pytest.approx(1, abs=1e-3)
