@@ -7,7 +7,6 @@ that, asked to wait, moves the time forward instead. Nothing here ever measures 
 from __future__ import annotations
 
 import asyncio
-import math
 import selectors
 import sys
 import time
@@ -107,8 +106,8 @@ def _loop_factory(name: ClockName) -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 class _JumpSelector(selectors.BaseSelector):
-    """Waits by moving `now_ns`. Whole nanoseconds, rounded up, so that a jump is never short and
-    every positive wait makes progress however close the deadline."""
+    """Waits by moving `now_ns`: whole nanoseconds, so that times add up exactly, and at least one,
+    so that every positive wait makes progress however close the deadline."""
 
     def __init__(self) -> None:
         self.now_ns = 0
@@ -121,7 +120,7 @@ class _JumpSelector(selectors.BaseSelector):
                 "it awaits a socket, a thread, or an event that nobody will set"
             )
         if timeout > 0:
-            self.now_ns += math.ceil(timeout * 1e9)
+            self.now_ns += max(1, round(timeout * 1e9))
         return []
 
     # The loop registers its own wake-up pipe; it is kept and never polled.

@@ -1,0 +1,7 @@
+"""What buyers do. Each scenario is one file that reads like the story it tells."""
+
+from scenarios.conversation import Conversation
+
+SCENARIOS = {
+    "conversation": Conversation,
+}

@@ -13,6 +13,7 @@ Anything else that is raised is a bug of ours.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Generic, TypeVar
 
 import httpx
@@ -28,8 +29,17 @@ class Endpoint:
     base_url: str
     key: str
 
+    def url(self, path: str) -> httpx.URL:
+        return _url(self.base_url + path)
+
     def __repr__(self) -> str:
         return f"Endpoint({self.base_url})"
+
+
+@cache
+def _url(text: str) -> httpx.URL:
+    # Parsing a URL costs as much as all else in making a request, and there are only a few.
+    return httpx.URL(text)
 
 
 @dataclass(frozen=True, slots=True)

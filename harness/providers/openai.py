@@ -99,7 +99,7 @@ def chat(at: Endpoint, request: ChatRequest) -> Call[ChatReply]:
 def encode_request(at: Endpoint, request: ChatRequest) -> httpx.Request:
     return httpx.Request(
         "POST",
-        at.base_url + PATH,
+        at.url(PATH),
         headers={
             "authorization": f"Bearer {at.key}",
             "content-type": "application/json",

@@ -131,12 +131,12 @@ class SealingKey:
 
 def open_session(at: Endpoint, openid: str, method: str) -> Call[Session | Refusal]:
     body = msgspec.json.encode(SessionRequest(at.key, openid, method))
-    request = httpx.Request("POST", at.base_url + SESSION_PATH, headers=_JSON, content=body)
+    request = httpx.Request("POST", at.url(SESSION_PATH), headers=_JSON, content=body)
     return Call(NAME, request, _decode_session)
 
 
 def fetch_key(at: Endpoint) -> Call[SealingKey]:
-    request = httpx.Request("GET", at.base_url + KEY_PATH, headers=_ACCEPT)
+    request = httpx.Request("GET", at.url(KEY_PATH), headers=_ACCEPT)
     return Call(NAME, request, _decode_key)
 
 
@@ -153,7 +153,7 @@ def transact(
         seal=_Seal(key.key_id, base64.b64encode(seal(key.public_key, order)).decode()),
     )
     body = msgspec.json.encode(envelope)
-    request = httpx.Request("POST", at.base_url + RPC_PATH, headers=_JSON, content=body)
+    request = httpx.Request("POST", at.url(RPC_PATH), headers=_JSON, content=body)
     return Call(NAME, request, _decode_receipt)
 
 

@@ -35,9 +35,8 @@ STAGES = ("intent", "session", "pay", "confirm")
 NOTABLE_SHARE = 0.05
 READING_STYLES = {"saves": "green", "costs": "red", "cannot tell": "dim", "too few rounds": "dim"}
 TROUBLE_HEADERS = {"corrections": "correc-\ntions", "errors": "errors"}
-EFFECTS_NOTE = """\
-A mitigation's change is averaged over the settings of the others.
-a x b is the change of a with b on, minus with b off: above 0 they overlap."""
+MAIN_NOTE = "A mitigation's change is averaged over the settings of the others."
+PAIR_NOTE = "a x b is the change of a with b on, minus with b off: above 0 they overlap."
 CURRENCY_EXPONENTS = {"JPY": 0, "KRW": 0, "VND": 0}
 
 
@@ -161,7 +160,8 @@ def _print_effects(effects: Sequence[EffectSummary], console: Console) -> None:
         cells = [_effect_cell(found.get((factor, quantile))) for quantile in quantiles]
         table.add_row(factor_name(factor), *cells)
     console.print(table)
-    console.print(Text(EFFECTS_NOTE, style="dim"))
+    if any(":" in effect.factor for effect in effects):
+        console.print(Text(f"{MAIN_NOTE}\n{PAIR_NOTE}", style="dim"))
     console.print()
     for sentence in effect_sentences(effects):
         _print_hanging("-", Text(sentence), console)

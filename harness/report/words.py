@@ -67,6 +67,14 @@ def fastest(variants: Iterable[VariantSummary]) -> VariantSummary | None:
     return min(known)[2] if known else None
 
 
+def label(variant: VariantSummary) -> str:
+    """`baseline`, `pre-warming + token caching`, or `all three` where nothing is off."""
+    on = switched_on(variant)
+    if len(on) == len(FACTORS):
+        return "all three"
+    return " + ".join(FACTORS[factor] for factor in on) or "baseline"
+
+
 def percentile(quantile: float) -> str:
     return f"p{quantile * 100:g}"
 
@@ -125,7 +133,7 @@ def _clause(effect: EffectSummary, main: EffectSummary, other: str, brief: bool)
     if reading(effect) not in ("saves", "costs"):
         return _undecided(effect, f"whether {other} changes that", figures=not brief)
     size, bounds = _magnitude(effect)
-    return f"with {other} on {_shift(effect, main, size)} {bounds}"
+    return f"with {other} on {_shift(effect, main, size)} than with it off {bounds}"
 
 
 def _shift(effect: EffectSummary, main: EffectSummary, size: str) -> str:

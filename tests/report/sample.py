@@ -114,7 +114,7 @@ def _play(rows: Rows, name: str, on: set[str], round_: int, turn: int, met: Weat
     conversation = turn // TURNS_A_CONVERSATION
     place = turn % TURNS_A_CONVERSATION
     for i, s in enumerate(spans):
-        first_byte = s.start + (0.3 if s.stage in ("intent", "confirm") else 0.95) * (
+        first_byte = s.start + (0.3 if s.stage in ("intent", "confirm") else 1.0) * (
             s.end - s.start
         )
         rows.spans.append(

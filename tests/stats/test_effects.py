@@ -1,4 +1,4 @@
-"""The 2^k contrasts: right in exact cases, agreeing with naive resampling, silent under no effect."""
+"""The 2^k contrasts: exact where they can be, and as sure of themselves as they should be."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.stats.effects import Effect, Levels, Sample, factorial_effects
-from harness.stats.quantiles import FloatArray, quantile, t_stretch
+from harness.stats.quantiles import FloatArray, IntArray, quantile, t_stretch
 
 THREE = ("prewarm", "token_cache", "parallel_confirm")
 
@@ -101,7 +101,7 @@ def naive_bounds(cells: Mapping[Levels, Sample], q: float, seed: int) -> tuple[f
     rng = np.random.default_rng(seed)
     times = rng.multinomial(rounds.size, np.full(rounds.size, 1 / rounds.size), size=200)
 
-    def drawn(sample: Sample, row: FloatArray) -> float:
+    def drawn(sample: Sample, row: IntArray) -> float:
         repeats = row[np.searchsorted(rounds, sample.rounds)]
         return quantile(np.sort(np.repeat(sample.values_ms, repeats)), q)
 
@@ -124,7 +124,7 @@ def test_the_binary_search_agrees_with_building_every_resample(
 ) -> None:
     rng = np.random.default_rng(seed)
     # Few distinct values and ragged rounds: ties and unequal blocks are where a search goes wrong.
-    cells = {
+    cells: dict[Levels, Sample] = {
         (level,): Sample(
             rng.integers(0, 30, n).astype(np.float64),
             np.concatenate([np.arange(rounds), rng.integers(0, rounds, n - rounds)]),
@@ -145,8 +145,23 @@ def test_an_interval_encloses_its_estimate(seed: int, q: float) -> None:
         assert effect.lo_ms <= effect.estimate_ms <= effect.hi_ms
 
 
+def test_an_estimate_that_hardly_any_resample_reaches_is_still_enclosed() -> None:
+    # Each of the eight cells is as extreme as it can be, thanks to rounds of its own.
+    def high_in(first: int, count: int) -> Sample:
+        rounds = np.arange(100)
+        high = (first <= rounds) & (rounds < first + count)
+        return Sample(high.astype(np.float64), rounds)
+
+    cells: dict[Levels, Sample] = {}
+    for index, rest in enumerate(product((False, True), repeat=2)):
+        cells[True, *rest] = high_in(6 * index, 6)
+        cells[False, *rest] = high_in(24 + 5 * index, 5)
+    effect = factorial_effects(cells, THREE, quantiles=(0.95,), seed=1)[0]
+    assert effect.estimate_ms == effect.hi_ms == 1
+
+
 def noisy_cells(seed: int, k: int, shift: Callable[[Levels], float]) -> dict[Levels, Sample]:
-    """20 rounds x 20 values a cell, with weather shared by a round and noise of its own per cell."""
+    """20 rounds x 20 values a cell: weather shared by a round, and noise of the cell's own."""
     rng = np.random.default_rng(seed)
     rounds = np.repeat(np.arange(20), 20)
     weather = rng.normal(0, 0.15, 20)
@@ -189,7 +204,7 @@ def test_an_injected_effect_and_interaction_are_recovered_with_their_uncertainty
             estimates[effect.factor].append(effect.estimate_ms)
     assert all(count >= 87 for count in covered.values()), covered
     for name, found in estimates.items():
-        error = np.std(found) / math.sqrt(trials)
+        error = float(np.std(found)) / math.sqrt(trials)
         assert np.mean(found) == pytest.approx(truth[name], abs=4 * error)
 
 
@@ -197,7 +212,9 @@ def test_weather_shared_by_all_cells_of_a_round_does_not_widen_the_interval() ->
     rounds = np.repeat(np.arange(10), 30)
     weather = np.linspace(0, 1e6, 10)[rounds]
     calm = np.tile(np.linspace(0, 10, 30), 10)
-    cells = {(level,): Sample(weather + calm + 5 * level, rounds) for level in (False, True)}
+    cells: dict[Levels, Sample] = {
+        (level,): Sample(weather + calm + 5 * level, rounds) for level in (False, True)
+    }
     (effect,) = factorial_effects(cells, ("a",), quantiles=(0.5,), seed=3)
     assert (effect.lo_ms, effect.estimate_ms, effect.hi_ms) == pytest.approx((5, 5, 5))
 
@@ -249,7 +266,7 @@ def test_a_quantile_that_is_infinite_in_some_cell_has_no_effect() -> None:
 
 
 def test_failures_that_may_reach_the_quantile_leave_the_interval_unknown() -> None:
-    cells = {
+    cells: dict[Levels, Sample] = {
         (level,): Sample(failing(0.04)((level,)), np.arange(100) // 20) for level in (False, True)
     }
     effects = named(factorial_effects(cells, ("a",), seed=1, resamples=200), 0.95)

@@ -1,0 +1,178 @@
+"""What a scenario author sees of a conversation: turns, calls, forks, sleep, now, draws.
+
+A Chat is one user's conversation, a Flow one turn of it. Neither knows which clock it lives on,
+whether the other side is a mock, or what any wire says.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import httpx
+
+from harness import draws
+from harness.clock import Clock
+from harness.transport import measure
+from harness.providers.call import Call, ProviderFault, Unreachable
+from harness.providers.told import DRAW_HEADER, DrawKey, Told, decode_told, encode_draw
+from harness.record import Outcome
+
+T = TypeVar("T")
+
+PATIENCE_S = 30.0
+"""How long a call may take before the agent gives it up."""
+
+
+@dataclass(slots=True)
+class World:
+    """What all conversations of one arm share: its clock, its way out, its luck."""
+
+    clock: Clock
+    transport: httpx.AsyncBaseTransport
+    seed: int
+    round: int
+    mocked: bool
+    think_scale: float = 1.0
+    leaks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One call or local step; times are the clock's seconds."""
+
+    stage: str
+    provider: str
+    start: float
+    first_byte: float
+    end: float
+    status: int
+    attempt: int
+    told: Told | None
+
+
+@dataclass(slots=True)
+class Flow:
+    """One turn: from the moment it is due until the user has the answer."""
+
+    world: World
+    conversation: int
+    turn: int
+    due: float
+    start: float
+    end: float | None = None
+    outcome: Outcome = "error"
+    cold: bool = False
+    method: str = ""
+    amount_minor: int = 0
+    currency: str = ""
+    fee_minor: int = 0
+    wasted_prewarms: int = 0
+    stale_tokens: int = 0
+    corrections: int = 0
+    fault: str = ""
+    spans: list[Span] = field(default_factory=list)
+    _attempts: Counter[str] = field(default_factory=Counter)
+    _forks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    async def call(self, stage: str, call: Call[T], *, patience_s: float = PATIENCE_S) -> T:
+        """Make the call, record its span under this stage, and return what it decodes to.
+
+        Raises ProviderFault when the provider does not keep its side of the wire.
+        """
+        self._attempts[stage] += 1
+        attempt = self._attempts[stage]
+        if self.world.mocked:
+            key = DrawKey(self.world.round, self.conversation, self.turn, stage, attempt)
+            call.request.headers[DRAW_HEADER] = encode_draw(key)
+        took = await measure(self.world.transport, self.world.clock, call.request, patience_s)
+        told = decode_told(took.headers)
+        self.spans.append(
+            Span(
+                stage, call.provider, took.start, took.first_byte, took.end, took.status, attempt,
+                told,
+            )
+        )  # fmt: skip
+        if told is not None:
+            self.world.leaks += told.leaks
+        if took.fault:
+            raise Unreachable(took.fault)
+        return call.decode(took.status, took.headers, took.body)
+
+    @contextmanager
+    def step(self, stage: str) -> Iterator[None]:
+        """Record what the body computes as a local span: it has no provider and no status."""
+        start = self.now()
+        yield
+        end = self.now()
+        self.spans.append(Span(stage, "", start, end, end, 0, 1, None))
+
+    def fork(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start `work` beside the turn. What is still running when the turn ends runs on, and is
+        recorded, but the user does not wait for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._forks.add(task)
+        return task
+
+    async def sleep(self, seconds: float) -> None:
+        await self.world.clock.sleep_until(self.now() + seconds)
+
+    def now(self) -> float:
+        return self.world.clock.now()
+
+    def draw(self, *what: int | str) -> float:
+        """A number between 0 and 1, the same in every strategy at this turn."""
+        return draws.uniform(
+            self.world.seed, "scenario", self.world.round, self.conversation, self.turn, *what
+        )
+
+    async def join(self) -> None:
+        """Wait for every fork; a provider's fault in one that nobody awaited is no news."""
+        for result in await asyncio.gather(*self._forks, return_exceptions=True):
+            if isinstance(result, BaseException) and not isinstance(result, ProviderFault):
+                raise result
+
+
+@dataclass(slots=True)
+class Chat:
+    """One conversation of one user. The first turn is due when the conversation is; each later
+    one is due when the user, having read the last answer, has thought."""
+
+    world: World
+    conversation: int
+    user: str
+    turns: int
+    due: float
+    flows: list[Flow] = field(default_factory=list)
+
+    async def think(self, seconds: float) -> None:
+        """The user's own time, in real-life seconds: part of no response time."""
+        last = self.flows[-1].end if self.flows else None
+        self.due = (last or self.due) + draws.microseconds(seconds * self.world.think_scale)
+        await self.world.clock.sleep_until(self.due)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[Flow]:
+        """One measured turn. A provider's fault ends it with outcome "error" and the conversation
+        goes on; any other exception is a bug and ends the run."""
+        if len(self.flows) >= self.turns:
+            raise RuntimeError(f"the scenario began more than the {self.turns} turns it was given")
+        await self.world.clock.sleep_until(self.due)
+        flow = Flow(self.world, self.conversation, len(self.flows), self.due, self.now())
+        self.flows.append(flow)
+        try:
+            yield flow
+        except ProviderFault as fault:
+            flow.outcome, flow.fault = "error", f"{type(fault).__name__}: {fault}"
+        flow.end = self.due = self.now()
+
+    def now(self) -> float:
+        return self.world.clock.now()
+
+    def draw(self, *what: int | str) -> float:
+        """A number between 0 and 1, the same in every strategy of this conversation."""
+        return draws.uniform(
+            self.world.seed, "scenario", self.world.round, self.conversation, *what
+        )

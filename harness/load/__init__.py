@@ -1,0 +1,1 @@
+"""From due times to measured flows."""

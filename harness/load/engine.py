@@ -1,0 +1,201 @@
+"""The main path: due -> flow -> record, one round at a time; it names no scenario and no provider.
+
+A round runs every arm side by side on one loop. Each arm meets the same conversations with the
+same draws, and within a conversation the arms are due one after the other in a seeded order, so
+that whatever drifts on the machine hits all of them alike.
+"""
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+
+from harness import draws
+from harness.clock import Clock
+from harness.flow.flow import Chat, Flow, World
+from harness.load import arrivals
+from harness.record import FlowRow, Rows, SpanRow
+from harness.stats.critical_path import critical_path
+
+BOOT = -1
+"""The conversation number of what an app does before its first user comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One strategy in one round: its world, what its app does first, what a conversation does."""
+
+    name: str
+    world: World
+    boot: Callable[[Flow], Awaitable[None]]
+    converse: Callable[[Chat], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A round's schedule. `turns` is an arm's quota, `rate` the turns/s of all arms together."""
+
+    seed: int
+    round: int
+    turns: int
+    turns_a_conversation: int
+    rate: float
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of one or more rounds. It grows as turns end, so an interrupt loses nothing."""
+
+    rows: Rows = field(default_factory=Rows)
+    due: int = 0
+    started: int = 0
+    finished: int = 0
+    failed: int = 0
+    leaks: int = 0
+
+    def add(self, other: "Tally") -> None:
+        self.rows.extend(other.rows)
+        self.due += other.due
+        self.started += other.started
+        self.finished += other.finished
+        self.failed += other.failed
+        self.leaks += other.leaks
+
+
+async def run_round(
+    clock: Clock,
+    plan: Plan,
+    arms: Sequence[Arm],
+    tally: Tally,
+    on_turn: Callable[[], None] = lambda: None,
+) -> None:
+    """Run all conversations of the round and wait for the last. Rows go to the tally; their times
+    are seconds since the apps were up. Any exception but a provider's fault ends the round."""
+    for arm in arms:
+        await _boot(clock, arm)
+    with quiet_gc():
+        origin = clock.now()
+        async with asyncio.TaskGroup() as group:
+            for due, conversation, arm, turns in _schedule(plan, arms):
+                chat = Chat(
+                    arm.world,
+                    conversation,
+                    _user(plan, arms, arm, conversation),
+                    turns,
+                    origin + due,
+                )
+                tally.due += turns
+                group.create_task(_converse(arm, chat, origin, tally, on_turn))
+    tally.leaks += sum(arm.world.leaks for arm in arms)
+
+
+@contextmanager
+def quiet_gc() -> Iterator[None]:
+    """No garbage collection while measuring: a pause of it is a pause of every call in flight."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+async def _boot(clock: Clock, arm: Arm) -> None:
+    flow = Flow(arm.world, BOOT, 0, clock.now(), clock.now())
+    await arm.boot(flow)
+    await flow.join()
+
+
+def _schedule(plan: Plan, arms: Sequence[Arm]) -> Iterator[tuple[float, int, Arm, int]]:
+    """(due, conversation, arm, turns), by conversation. A conversation's arms share its gap."""
+    sizes = _sizes(plan.turns, plan.turns_a_conversation)
+    rate = plan.rate / plan.turns_a_conversation / len(arms)
+    dues = islice(arrivals.poisson(plan.seed, plan.round, rate=rate), len(sizes))
+    for conversation, (due, turns) in enumerate(zip(dues, sizes, strict=True)):
+        order = sorted(
+            arms,
+            key=lambda arm: draws.uniform(plan.seed, "order", plan.round, conversation, arm.name),
+        )
+        for slot, arm in enumerate(order):
+            yield due + draws.microseconds(slot / len(arms) / rate), conversation, arm, turns
+
+
+def _sizes(turns: int, each: int) -> list[int]:
+    whole, rest = divmod(turns, each)
+    return [each] * whole + [rest] * (rest > 0)
+
+
+def _user(plan: Plan, arms: Sequence[Arm], arm: Arm, conversation: int) -> str:
+    return f"r{plan.round}a{arms.index(arm)}c{conversation}"
+
+
+async def _converse(
+    arm: Arm, chat: Chat, origin: float, tally: Tally, on_turn: Callable[[], None]
+) -> None:
+    try:
+        await arm.converse(chat)
+        for flow in chat.flows:
+            await flow.join()
+    finally:
+        tally.started += len(chat.flows)
+        for flow in chat.flows:
+            if flow.end is not None:
+                tally.finished += 1
+                tally.failed += flow.outcome in ("error", "unknown")
+                record_turn(arm.name, flow, flow.end, origin, tally.rows)
+                on_turn()
+
+
+def record_turn(variant: str, flow: Flow, end: float, origin: float, rows: Rows) -> None:
+    """Add the turn and its spans to the rows, the critical ones marked."""
+    spans = sorted(flow.spans, key=lambda span: (span.start, span.end, span.stage, span.attempt))
+    starts, ends = [span.start for span in spans], [span.end for span in spans]
+    path, _ = critical_path(starts, ends, flow.start, end)
+    critical = set(path)
+    place = (variant, flow.world.round, flow.conversation, flow.turn)
+    rows.flows.append(
+        FlowRow(
+            *place,
+            due_s=_since(origin, flow.due),
+            start_s=_since(origin, flow.start),
+            end_s=_since(origin, end),
+            response_ms=round((end - flow.due) * 1e3, 6),
+            service_ms=round((end - flow.start) * 1e3, 6),
+            outcome=flow.outcome,
+            cold=flow.cold,
+            method=flow.method,
+            amount_minor=flow.amount_minor,
+            currency=flow.currency,
+            fee_minor=flow.fee_minor,
+            calls=sum(1 for span in spans if span.provider),
+            wasted_prewarms=flow.wasted_prewarms,
+            stale_tokens=flow.stale_tokens,
+            corrections=flow.corrections,
+        )
+    )
+    for n, span in enumerate(spans):
+        rows.spans.append(
+            SpanRow(
+                *place,
+                span=n,
+                stage=span.stage,
+                provider=span.provider,
+                start_s=_since(origin, span.start),
+                first_byte_s=_since(origin, span.first_byte),
+                end_s=_since(origin, span.end),
+                injected_ms=span.told.injected_ms if span.told else float("nan"),
+                queue_ms=span.told.queue_ms if span.told else 0.0,
+                status=span.status,
+                attempt=span.attempt,
+                critical=n in critical,
+            )
+        )
+
+
+def _since(origin: float, when: float) -> float:
+    """Whole nanoseconds: what lies below is the noise of subtracting two large floats."""
+    return round(when - origin, 9)

@@ -1,0 +1,58 @@
+"""Several payments in one chat: the scenario that `tollbench compare` runs when none is named.
+
+A user, bound to one WeChat ID, pays for one thing after another. Between payments the user reads
+and thinks, sometimes leaves for longer than a session token lives, sometimes changes the payment
+method; now and then a payment is declined.
+"""
+
+from dataclasses import dataclass
+
+from harness import draws
+from harness.flow.agent import Agent
+from harness.flow.flow import Chat
+from harness.flow.wish import Wish
+
+METHODS = ("balance", "card")
+PAYEES = ("noodles", "tea-house", "bookshop", "metro", "pharmacy")
+BLOCKED = "payee-blocked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """Parameters, each settable by `--set name=value`; the shares are assumed, not measured."""
+
+    turns: int = 5
+    think_p50_s: float = 20.0
+    think_p99_s: float = 120.0
+    idle_share: float = 0.10
+    idle_min_s: float = 16 * 60.0
+    idle_max_s: float = 30 * 60.0
+    switch_share: float = 0.10
+    decline_share: float = 0.03
+    amount_min_minor: int = 500
+    amount_max_minor: int = 20_000
+    usual_method: str = METHODS[0]
+
+    async def run(self, chat: Chat, agent: Agent) -> None:
+        method = self.usual_method
+        for turn in range(chat.turns):
+            if turn:
+                await chat.think(self.pause_s(chat, turn))
+                if chat.draw("switch", turn) < self.switch_share:
+                    method = METHODS[1 - METHODS.index(method)]
+            await agent.pay(chat, self.wish(chat, turn, method))
+
+    def pause_s(self, chat: Chat, turn: int) -> float:
+        """Think time, or now and then an idle gap that outlives the session token."""
+        u = chat.draw("pause", turn)
+        if chat.draw("idle", turn) < self.idle_share:
+            return self.idle_min_s + u * (self.idle_max_s - self.idle_min_s)
+        return draws.lognormal(u, self.think_p50_s, self.think_p99_s)
+
+    def wish(self, chat: Chat, turn: int, method: str) -> Wish:
+        span = self.amount_max_minor - self.amount_min_minor + 1
+        amount_minor = self.amount_min_minor + int(chat.draw("amount", turn) * span)
+        payee = PAYEES[int(chat.draw("payee", turn) * len(PAYEES))]
+        if chat.draw("decline", turn) < self.decline_share:
+            payee = BLOCKED
+        return Wish(amount_minor, "CNY", payee, method)

@@ -1,0 +1,233 @@
+"""The critical path: what a turn waited for, and that its parts add up to the whole."""
+
+import math
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.record import FlowRow, SpanRow
+from harness.stats.critical_path import OWN_TIME, critical_path, stage_ms
+
+
+@dataclass(frozen=True)
+class Case:
+    """Spans (start, end) of a turn that lasts from 0 to 10, the path through them and the rest."""
+
+    claim: str
+    spans: list[tuple[float, float]]
+    path: list[int]
+    uncovered: float
+
+
+CASES = [
+    Case("no spans leave the whole turn uncovered", [], [], 10),
+    Case("a chain is all on the path", [(0, 3), (3, 7), (7, 10)], [0, 1, 2], 0),
+    Case("the path is in time order whatever the spans' order", [(7, 10), (0, 7)], [1, 0], 0),
+    Case("gaps are uncovered", [(1, 3), (4, 9)], [0, 1], 3),
+    Case("of two in parallel the later to end is awaited", [(0, 4), (0, 10)], [1], 0),
+    Case("a span outlasted by a parallel one is not awaited", [(0, 5), (5, 10), (6, 9)], [0, 1], 0),
+    Case("two ends at once: the later start", [(0, 10), (4, 10)], [1], 4),
+    Case("two equal spans: the higher index", [(0, 10), (0, 10)], [1], 0),
+    Case("a pre-warm in flight at the end is not awaited", [(0, 10), (2, 11)], [0], 0),
+    Case("a pre-warm in flight hides no earlier span", [(0, 6), (6, 10), (9, 30)], [0, 1], 0),
+    Case("a span over before the turn is not awaited", [(-5, -1), (0, 10)], [1], 0),
+    Case("a span begun before the turn covers its start", [(-5, 4), (4, 10)], [0, 1], 0),
+    Case("a span of no length is passed through", [(0, 5), (5, 5), (5, 10)], [0, 1, 2], 0),
+    Case("many spans of no length end the walk", [(10, 10)] * 3, [0, 1, 2], 10),
+    Case("a span of no length at the very start is nothing", [(0, 0), (0, 10)], [1], 0),
+    Case("a span over as the turn begins is nothing", [(-3, 1e-7), (0, 10)], [1], 0),
+    Case("a moment past the end opens no gap", [(0, 10), (10 + 5e-7, 10 + 5e-7)], [0, 1], 0),
+    Case("an overlap within the tolerance is a chain", [(0, 5 + 1e-7), (5, 10)], [0, 1], 0),
+    Case("an overlap beyond it is not", [(0, 5 + 1e-5), (5, 10)], [1], 5),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.claim for case in CASES])
+def test_the_path_is_walked_back_from_the_end(case: Case) -> None:
+    starts, ends = [start for start, _ in case.spans], [end for _, end in case.spans]
+    path, uncovered = critical_path(starts, ends, 0, 10)
+    assert path == case.path
+    assert uncovered == pytest.approx(case.uncovered)
+
+
+def test_a_turn_of_no_length_has_no_path() -> None:
+    assert critical_path([3.0, 2.0], [3.0, 4.0], 3.0, 3.0) == ([], 0)
+
+
+def test_starts_and_ends_must_pair_up() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        critical_path([0.0], [1.0, 2.0], 0, 10)
+
+
+instants = st.integers(-20, 120).map(lambda tenths: tenths / 10)
+spans = st.lists(st.tuples(instants, instants).map(lambda pair: (min(pair), max(pair))), max_size=8)
+
+
+def by_search(spans: list[tuple[float, float]], tolerance: float = 1e-6) -> list[int]:
+    """The walk as its definition says it, looking at all remaining spans at each step."""
+    path: list[int] = []
+    cursor = 10.0
+    while cursor > 0:
+        eligible = [
+            (end, start, index)
+            for index, (start, end) in enumerate(spans)
+            if 0 < end <= cursor + tolerance and index not in path
+        ]
+        if not eligible:
+            break
+        _, start, index = max(eligible)
+        path.insert(0, index)
+        cursor = min(cursor, start)
+    return path
+
+
+@given(spans)
+def test_one_sweep_finds_what_a_full_search_finds(spans: list[tuple[float, float]]) -> None:
+    path, _ = critical_path([start for start, _ in spans], [end for _, end in spans], 0, 10)
+    assert path == by_search(spans)
+
+
+@given(spans)
+def test_awaited_spans_and_the_uncovered_time_add_up_to_the_turn(
+    spans: list[tuple[float, float]],
+) -> None:
+    path, uncovered = critical_path([start for start, _ in spans], [end for _, end in spans], 0, 10)
+    covered = sum(spans[index][1] - max(0.0, spans[index][0]) for index in path)
+    assert covered + uncovered == pytest.approx(10, abs=1e-5)
+    assert uncovered >= 0
+
+
+def flow(
+    due_s: float, end_s: float, *, variant: str = "base", turn: int = 0, start_s: float = 0.0
+) -> FlowRow:
+    return FlowRow(
+        variant=variant,
+        round=0,
+        conversation=0,
+        turn=turn,
+        due_s=due_s,
+        start_s=start_s,
+        end_s=end_s,
+        response_ms=(end_s - due_s) * 1000,
+        service_ms=(end_s - start_s) * 1000,
+        outcome="paid",
+        cold=False,
+        method="card",
+        amount_minor=1000,
+        currency="EUR",
+        fee_minor=30,
+        calls=3,
+        wasted_prewarms=0,
+        stale_tokens=0,
+        corrections=0,
+    )
+
+
+def span(
+    stage: str,
+    start_s: float,
+    end_s: float,
+    *,
+    variant: str = "base",
+    turn: int = 0,
+    critical: bool = True,
+) -> SpanRow:
+    return SpanRow(
+        variant=variant,
+        round=0,
+        conversation=0,
+        turn=turn,
+        span=0,
+        stage=stage,
+        provider="mock",
+        start_s=start_s,
+        first_byte_s=start_s,
+        end_s=end_s,
+        injected_ms=math.nan,
+        queue_ms=0.0,
+        status=200,
+        attempt=1,
+        critical=critical,
+    )
+
+
+def test_a_stage_is_a_mean_over_all_turns_even_those_without_it() -> None:
+    stages = stage_ms(
+        [flow(0, 1, turn=0), flow(0, 3, turn=1)],
+        [
+            span("intent", 0, 1, turn=0),
+            span("intent", 0, 1, turn=1),
+            span("pay", 1, 3, turn=1),
+        ],
+    )
+    assert stages == {"base": {"intent": 1000.0, "pay": 1000.0}}
+
+
+def test_start_lag_and_gaps_are_own_time_and_come_last() -> None:
+    stages = stage_ms(
+        [flow(1.0, 4.0, start_s=1.5)], [span("intent", 1.5, 2.0), span("pay", 3.0, 4.0)]
+    )
+    assert stages == {"base": {"intent": 500.0, "pay": 1000.0, OWN_TIME: 1500.0}}
+    assert list(stages["base"])[-1] == OWN_TIME
+
+
+@pytest.mark.parametrize(("gap_ms", "named"), [(0.0004, False), (0.0006, True)])
+def test_a_remainder_too_small_to_print_is_left_out(gap_ms: float, named: bool) -> None:
+    stages = stage_ms([flow(0, 1)], [span("pay", gap_ms / 1000, 1)])
+    assert (OWN_TIME in stages["base"]) == named
+
+
+def test_a_span_off_the_path_costs_nothing() -> None:
+    stages = stage_ms([flow(0, 1)], [span("pay", 0, 1), span("session", 0, 9, critical=False)])
+    assert stages == {"base": {"pay": 1000.0}}
+
+
+def test_a_stage_met_twice_in_a_turn_counts_twice() -> None:
+    stages = stage_ms([flow(0, 3)], [span("query", 0, 1), span("pay", 1, 2), span("query", 2, 3)])
+    assert stages == {"base": {"query": 2000.0, "pay": 1000.0}}
+
+
+def test_no_moment_counts_twice_and_none_outside_the_response() -> None:
+    stages = stage_ms(
+        [flow(1, 4)],
+        [span("intent", 0, 3), span("key", 1.5, 2), span("pay", 2.5, 3.5), span("confirm", 3, 9)],
+    )
+    assert stages == {"base": {"intent": 2000.0, "key": 0.0, "pay": 500.0, "confirm": 500.0}}
+
+
+def test_variants_and_turns_are_kept_apart() -> None:
+    stages = stage_ms(
+        [flow(0, 1, variant="a"), flow(0, 2, variant="b"), flow(5, 6, variant="b", turn=1)],
+        [
+            span("pay", 0, 1, variant="a"),
+            span("pay", 0, 2, variant="b"),
+            span("pay", 5, 6, variant="b", turn=1),
+            span("pay", 0, 9, variant="never run"),
+        ],
+    )
+    assert stages == {"a": {"pay": 1000.0}, "b": {"pay": 1500.0}}
+
+
+def test_no_turns_have_no_stages() -> None:
+    assert stage_ms([], []) == {}
+
+
+@given(st.lists(spans, min_size=1, max_size=5), st.floats(0, 2))
+def test_the_stages_add_up_to_the_mean_response_time(
+    turns: list[list[tuple[float, float]]], lag_s: float
+) -> None:
+    flows, rows = [], []
+    for turn, found in enumerate(turns):
+        starts, ends = [start for start, _ in found], [end for _, end in found]
+        path, _ = critical_path(starts, ends, 0, 10)
+        flows.append(flow(-lag_s, 10, turn=turn))
+        rows += [
+            span(f"stage {index % 3}", *found[index], turn=turn, critical=index in path)
+            for index in range(len(found))
+        ]
+    stages = stage_ms(flows, rows)["base"]
+    mean = sum(row.response_ms for row in flows) / len(flows)
+    assert sum(stages.values()) == pytest.approx(mean, abs=0.00051)
+    assert all(ms >= 0 for ms in stages.values())
