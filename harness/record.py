@@ -1,4 +1,4 @@
-"""The rows of a run and its summary, and their files under results/; it never decides what a number means.
+"""The rows of a run, its summary, and their files under results/; it never judges a number.
 
 Turns become flows.parquet, calls and local steps become spans.parquet, and the summary becomes
 run.json. results/README.md describes every column for readers of the files.
@@ -6,7 +6,7 @@ run.json. results/README.md describes every column for readers of the files.
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -17,11 +17,12 @@ import pyarrow.parquet as pq
 
 SCHEMA = 1
 
-Outcome = Literal["paid", "declined", "refunded", "reversed", "unknown", "error"]
+Outcome = Literal["paid", "declined", "refunded", "reversed", "unknown", "error", "ok"]
+"""How a turn ended. "ok" is the good end of a turn that pays nothing."""
 
 
 class FlowRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """One turn: a wish, its payment and the confirmation. Times are seconds since the round began."""
+    """One turn: a wish, its payment, the confirmation. Times are seconds since the round began."""
 
     variant: str
     round: int
@@ -103,11 +104,11 @@ class VariantSummary(msgspec.Struct, frozen=True, kw_only=True):
     errors: int
     fee_minor_mean: float
     critical_ms: dict[str, float]
-    """Mean milliseconds a turn spends in each stage on its critical path; they add up to the mean."""
+    """Mean ms a turn spends in each stage on its critical path; they add up to the mean turn."""
 
 
 class EffectSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a mitigation changes at a quantile, in ms (negative saves); the interval may be unknown."""
+    """What a mitigation changes at a quantile, in ms (negative saves); its interval, if known."""
 
     factor: str
     quantile: float
@@ -153,3 +154,70 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     health: Health
     variants: list[VariantSummary]
     effects: list[EffectSummary]
+
+
+def sort(rows: Rows) -> None:
+    """Into the one order of the files, whoever finished first."""
+    rows.flows.sort(key=lambda row: (row.round, row.variant, row.conversation, row.turn))
+    rows.spans.sort(key=lambda row: (row.round, row.variant, row.conversation, row.turn, row.span))
+
+
+def sha256(rows: Rows) -> str:
+    """Of the content, not of the files: two runs that measured the same have the same hash."""
+    encode = msgspec.msgpack.Encoder().encode
+    digest = hashlib.sha256(encode(rows.flows))
+    digest.update(encode(rows.spans))
+    return digest.hexdigest()
+
+
+def new_folder(out: Path, run_id: str) -> Path:
+    """A fresh folder out/run_id, or run_id-2 and so on when a run of that second exists."""
+    out.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        folder = out / (run_id if number == 1 else f"{run_id}-{number}")
+        try:
+            folder.mkdir()
+            return folder
+        except FileExistsError:
+            number += 1
+
+
+def write(folder: Path, summary: RunSummary, rows: Rows) -> None:
+    """The three files of a run, rows first: a run.json stands for complete rows beside it."""
+    pq.write_table(_table(rows.flows, FlowRow), folder / "flows.parquet")
+    pq.write_table(_table(rows.spans, SpanRow), folder / "spans.parquet")
+    text = msgspec.json.format(msgspec.json.encode(summary), indent=2)
+    (folder / "run.json").write_bytes(text + b"\n")
+
+
+def point_latest(folder: Path) -> None:
+    """Make out/latest name this run. Where links are not allowed it is a file with the name."""
+    latest, fresh = folder.parent / "latest", folder.parent / f".latest-{os.getpid()}"
+    try:
+        fresh.symlink_to(folder.name, target_is_directory=True)
+    except OSError:
+        fresh.write_text(folder.name + "\n")
+    fresh.replace(latest)
+
+
+def read(folder: Path) -> tuple[RunSummary, Rows]:
+    """A stored run. Raises OSError when a file is missing, msgspec.ValidationError when run.json
+    is of another schema."""
+    summary = msgspec.json.decode((folder / "run.json").read_bytes(), type=RunSummary)
+    flows = pq.read_table(folder / "flows.parquet").to_pylist()
+    spans = pq.read_table(folder / "spans.parquet").to_pylist()
+    return summary, Rows([FlowRow(**row) for row in flows], [SpanRow(**row) for row in spans])
+
+
+_ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+
+
+def _table(rows: Sequence[msgspec.Struct], shape: type[msgspec.Struct]) -> pa.Table:
+    fields = msgspec.structs.fields(shape)
+    columns = zip(*map(msgspec.structs.astuple, rows), strict=True) if rows else [()] * len(fields)
+    arrays = [
+        pa.array(column, type=_ARROW.get(field.type, pa.string()))
+        for field, column in zip(fields, columns, strict=True)
+    ]
+    return pa.table(arrays, names=[field.name for field in fields])

@@ -30,8 +30,8 @@ from harness.report.words import (
 )
 
 # Okabe and Ito's palette, which readers with any colour vision can tell apart.
-BLUE, SKY, GREEN, ORANGE, VERMILION, PURPLE = (
-    "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00", "#CC79A7",
+BLUE, GREEN, ORANGE, VERMILION, PURPLE = (
+    "#0072B2", "#009E73", "#E69F00", "#D55E00", "#CC79A7",
 )  # fmt: skip
 INK, GREY, FAINT = "#222222", "#767676", "#D5D5D5"
 
@@ -57,9 +57,9 @@ READING_COLOURS: dict[Reading, str] = {
 FINDINGS = ("saves", "costs")
 READING_WORDS: dict[Reading, str] = {
     "saves": "saves",
-    "costs": "costs; of a pair: they overlap",
-    "cannot tell": "cannot tell: the interval includes 0",
-    "too few rounds": "too few rounds for an interval",
+    "costs": "costs (a pair: overlaps)",
+    "cannot tell": "cannot tell (interval includes 0)",
+    "too few rounds": "too few rounds",
 }
 STYLE = {
     "font.size": 9.0,
@@ -70,19 +70,43 @@ STYLE = {
     "hatch.linewidth": 0.6,
     "svg.hashsalt": "tollbench",
     "text.color": INK,
+    "text.parse_math": False,
     "xtick.color": GREY,
     "xtick.labelcolor": INK,
     "ytick.color": GREY,
     "ytick.labelcolor": INK,
 }
-WIDTH_IN, DPI = 8.4, 120
+WIDTH_IN, ROW_IN, DPI = 8.4, 0.27, 120
 BUDGETS_S = (1, 3, 5)
 TICKS_S = (0.1, 0.2, 0.5, 1, 1.5, 2, 3, 4, 5, 7, 10, 20, 50, 100)
-MOST_POINTS = 1000
+MOST_POINTS = 500
 NEGLIGIBLE_SHARE = 0.002
 FAILED = "error"
 HATCH = "/////"
 SPAN_WORDS = ("on the critical path", "hidden behind it", "first byte")
+
+
+class _Page(NamedTuple):
+    """A figure whose body, `body_in` high, lies between a title and a footnote."""
+
+    figure: Figure
+    body_in: float
+    foot_in: float
+
+    def axes(
+        self, left: float, width: float, above_in: float, height_in: float, sharex: Axes | None
+    ) -> Axes:
+        """Axes that begin `above_in` inches above the body's foot; left and width are shares."""
+        whole = self.figure.get_figheight()
+        box = (left, (self.foot_in + above_in) / whole, width, height_in / whole)
+        return self.figure.add_axes(box, sharex=sharex)
+
+    def explain(self, handles: Sequence[Artist], words: Sequence[str]) -> None:
+        """One row of marks and their meaning at the top of the body."""
+        y = (self.foot_in + self.body_in - 0.15) / self.figure.get_figheight()
+        self.figure.legend(
+            handles, words, loc="center left", bbox_to_anchor=(0.005, y), ncols=4, frameon=False
+        )
 
 
 class _Median(NamedTuple):
@@ -100,7 +124,9 @@ def draw_all(summary: RunSummary, rows: Rows, folder: Path) -> list[Path]:
 
 def draw(name: str, summary: RunSummary, rows: Rows, folder: Path) -> list[Path]:
     """Write one of `CHARTS` as `<name>.svg` and `<name>.png`; the same run gives the same bytes."""
-    with mpl.rc_context(mpl.RcParams(STYLE)):
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(mpl.RcParams(STYLE))
         figure = CHARTS[name](summary, rows)
         svg, png = folder / f"{name}.svg", folder / f"{name}.png"
         figure.savefig(svg, metadata={"Date": None})
@@ -110,22 +136,21 @@ def draw(name: str, summary: RunSummary, rows: Rows, folder: Path) -> list[Path]
 
 def draw_ecdf(summary: RunSummary, rows: Rows) -> Figure:
     """The share of turns answered within x, a line a strategy; a failed turn is never answered."""
-    legend_in = 0.35 + 0.2 * ((len(summary.variants) + 1) // 2)
-    figure = _figure(4.9 + legend_in, _ecdf_title(summary), summary)
-    inch = 1 / figure.get_figheight()
-    axes = figure.add_axes((0.085, (0.85 + legend_in) * inch, 0.89, 3.4 * inch))
+    legend_in = 0.5 + 0.2 * ((len(summary.variants) + 1) // 2)
+    page = _page(4.2 + legend_in, _ecdf_title(summary), summary)
+    axes = page.axes(0.085, 0.89, 0.5 + legend_in, 3.4, None)
     times = _response_times(rows.flows)
     for variant in sorted(from_baseline(summary.variants), key=lambda v: v.p50_ms or np.inf):
         answered, turns = times.get(variant.name, (np.array([]), 0))
         if len(answered):
             _draw_steps(axes, variant, answered, turns)
     _finish_ecdf(axes, [answered for answered, _ in times.values() if len(answered)])
-    if axes.lines:
-        figure.legend(
-            loc="lower left", bbox_to_anchor=(0.075, 0.3 * inch), ncols=2, frameon=False,
-            title="p50 and strategy", alignment="left",
+    if times:
+        page.figure.legend(
+            loc="lower left", bbox_to_anchor=(0.075, page.foot_in / page.figure.get_figheight()),
+            ncols=2, frameon=False, title="p50 and strategy", alignment="left",
         )  # fmt: skip
-    return figure
+    return page.figure
 
 
 def draw_effects(summary: RunSummary, rows: Rows) -> Figure:
@@ -134,46 +159,39 @@ def draw_effects(summary: RunSummary, rows: Rows) -> Figure:
     factors = list(dict.fromkeys(effect.factor for effect in effects))
     quantiles = list(dict.fromkeys(effect.quantile for effect in effects))
     places = _places(factors, len(quantiles))
-    depth = max(places.values(), default=0.0) + len(quantiles)
-    figure = _figure(1.6 + 0.22 * depth, _effects_title(effects), summary)
-    inch = 1 / figure.get_figheight()
-    axes = figure.add_axes((0.345, 0.85 * inch, 0.42, 1 - 1.6 * inch))
-    beside = axes.get_yaxis_transform()
+    depth = max(places.values(), default=0.0) + max(1, len(quantiles))
+    page = _page(0.95 + 0.22 * depth, _effects_title(effects), summary)
+    axes = page.axes(0.345, 0.42, 0.55, 0.22 * depth, None)
     for factor, place in places.items():
-        middle = place + (len(quantiles) - 1) / 2
-        axes.text(
-            -0.785, middle, factor_name(factor), transform=beside, va="center_baseline", ha="left"
-        )
+        name, middle = textwrap.fill(factor_name(factor), 37), place + (len(quantiles) - 1) / 2
+        axes.text(-0.785, middle, name, transform=axes.get_yaxis_transform(), va="center")
     for effect in effects:
         _draw_effect(axes, effect, places[effect.factor] + quantiles.index(effect.quantile))
     _finish_effects(axes, depth)
     seen = [what for what in READING_WORDS if any(reading(e) == what for e in effects)]
-    _explain(figure, [_reading_handle(w) for w in seen], [READING_WORDS[w] for w in seen])
-    return figure
+    page.explain([_reading_handle(what) for what in seen], [READING_WORDS[w] for w in seen])
+    return page.figure
 
 
 def draw_waterfall(summary: RunSummary, rows: Rows) -> Figure:
     """The stages of a median turn: at the baseline, and with everything on that was tried."""
     ordered = from_baseline(summary.variants)
     medians = [_median(variant, rows) for variant in (*ordered[:1], *ordered[1:][-1:])]
-    shown = [median for median in medians if median is not None]
-    row_in = 0.27
-    figure = _figure(
-        1.35 + row_in * sum(len(m.stages) + 2 for m in shown), _waterfall_title(shown), summary
-    )
-    inch, y = 1 / figure.get_figheight(), figure.get_figheight() - 0.75
+    shown = [median for median in medians if median is not None and median.stages]
+    above_in = 0.7 + sum(ROW_IN * len(m.stages) + 0.5 for m in shown)
+    page = _page(above_in, _waterfall_title(shown), summary)
     panels: list[Axes] = []
+    above_in -= 0.2
     for median in shown:
-        height = row_in * len(median.stages)
-        y -= height + 2 * row_in
-        box = (0.1, (y + row_in) * inch, 0.87, height * inch)
-        panels.append(figure.add_axes(box, sharex=panels[0] if panels else None))
+        height_in = ROW_IN * len(median.stages)
+        above_in -= height_in + 0.5
+        panels.append(page.axes(0.1, 0.87, above_in, height_in, panels[0] if panels else None))
         _draw_turn(panels[-1], median)
     solid, hidden = Patch(fc=GREY, ec=GREY), Patch(fc="white", ec=GREY, hatch=HATCH)
     tick = Line2D([], [], color=INK, marker="|", linestyle="none", ms=9, mew=1.2)
-    _explain(figure, [solid, hidden, tick], SPAN_WORDS)
+    page.explain([solid, hidden, tick], SPAN_WORDS)
     _finish_waterfall(panels, [m.turn.response_ms for m in shown])
-    return figure
+    return page.figure
 
 
 CHARTS: dict[str, Callable[[RunSummary, Rows], Figure]] = {
@@ -196,30 +214,26 @@ def median_turn(variant: str, flows: Iterable[FlowRow]) -> FlowRow | None:
     return ranked[middle] if ranked else None
 
 
-def _figure(height_in: float, title: str, summary: RunSummary) -> Figure:
-    """An empty figure with what is seen above it and what it rests on below it."""
+def _page(body_in: float, title: str, summary: RunSummary) -> _Page:
+    """An empty body with what is seen above it and what it rests on below it."""
+    heading, note = textwrap.wrap(title, 86), _provenance(summary)
+    head_in, foot_in = 0.2 + 0.2 * len(heading), 0.2 + 0.14 * len(note)
+    height_in = head_in + body_in + foot_in
     figure = Figure(figsize=(WIDTH_IN, height_in))
-    inch = 1 / height_in
     figure.text(
-        0.015, 1 - 0.12 * inch, textwrap.fill(title, 86), va="top", fontsize=11.5, weight="bold"
+        0.015, 1 - 0.12 / height_in, "\n".join(heading), va="top", fontsize=11.5, weight="bold"
     )
     figure.text(
-        0.015, 0.1 * inch, _provenance(summary), va="bottom", fontsize=7.5,
+        0.015, 0.1 / height_in, "\n".join(note), va="bottom", fontsize=7.5,
         color=GREY if summary.valid else VERMILION,
     )  # fmt: skip
-    return figure
+    return _Page(figure, body_in, foot_in)
 
 
-def _explain(figure: Figure, handles: Sequence[Artist], words: Sequence[str]) -> None:
-    """One row of marks and their meaning, between the title and the first panel."""
-    y = 1 - 0.52 / figure.get_figheight()
-    figure.legend(
-        handles, words, loc="center left", bbox_to_anchor=(0.005, y), ncols=4, frameon=False
-    )
-
-
-def _provenance(summary: RunSummary) -> str:
+def _provenance(summary: RunSummary) -> list[str]:
+    reasons = "; ".join(summary.invalid_because)
     facts = [
+        "valid run" if summary.valid else f"INVALID RUN: {reasons}",
         summary.scenario,
         f"{summary.clock} clock, {summary.endpoints} endpoints",
         f"seed {summary.seed}",
@@ -228,9 +242,7 @@ def _provenance(summary: RunSummary) -> str:
         facts.append(f"{turn_count([v.turns for v in summary.variants])} a strategy")
     facts.append(f"{summary.rounds_finished} of {summary.rounds} rounds")
     facts += [f"{summary.health.failed} failed"] if summary.health.failed else []
-    reasons = "; ".join(summary.invalid_because)
-    facts.append("valid run" if summary.valid else f"INVALID RUN: {reasons}")
-    return textwrap.shorten("  |  ".join(facts), 150, placeholder=" (more in the report)")
+    return textwrap.wrap("  |  ".join(facts), 130)
 
 
 def _ecdf_title(summary: RunSummary) -> str:
@@ -331,13 +343,11 @@ def _draw_effect(axes: Axes, effect: EffectSummary, row: float) -> None:
         markerfacecolor=colour if found else "white",
     )  # fmt: skip
     beside = axes.get_yaxis_transform()
-    figures = interval(effect.estimate_ms, effect.lo_ms, effect.hi_ms).replace(
-        "-", "\N{MINUS SIGN}"
-    )
-    axes.text(
-        -0.03, row, percentile(effect.quantile), transform=beside, ha="right", va="center_baseline"
-    )
-    axes.text(1.04, row, figures, transform=beside, ha="left", va="center_baseline", color=colour)
+    figures = interval(effect.estimate_ms, effect.lo_ms, effect.hi_ms)
+    figures = figures.replace("-", "\N{MINUS SIGN}")
+    where = percentile(effect.quantile)
+    axes.text(-0.03, row, where, transform=beside, ha="right", va="center")
+    axes.text(1.04, row, figures, transform=beside, ha="left", va="center", color=colour)
 
 
 def _finish_effects(axes: Axes, rows: float) -> None:
@@ -380,7 +390,7 @@ def _draw_turn(axes: Axes, median: _Median) -> None:
         for span in spans:
             _draw_span(axes, span, row, median.turn.due_s)
         took = f"{1000 * sum(s.end_s - s.start_s for s in spans):.0f} ms"
-        took += f" in {len(spans)}" if len(spans) > 1 else ""
+        took += f", {len(spans)} calls" if len(spans) > 1 else ""
         end_ms = 1000 * (max(s.end_s for s in spans) - median.turn.due_s)
         axes.annotate(
             took, (end_ms, row), (4, 0), textcoords="offset points", va="center", fontsize=8
@@ -400,16 +410,10 @@ def _draw_turn(axes: Axes, median: _Median) -> None:
 def _draw_span(axes: Axes, span: SpanRow, row: int, due_s: float) -> None:
     start, width = 1000 * (span.start_s - due_s), 1000 * (span.end_s - span.start_s)
     colour = STAGE_COLOURS.get(span.stage, GREY)
-    off_path = {"facecolor": "white", "hatch": HATCH, "alpha": 0.75}
     axes.barh(
-        row,
-        width,
-        left=start,
-        height=0.62,
-        edgecolor=colour,
-        linewidth=0.8,
-        **({"facecolor": colour} if span.critical else off_path),
-    )
+        row, width, left=start, height=0.62, edgecolor=colour, linewidth=0.8,
+        facecolor=colour if span.critical else "white", hatch=None if span.critical else HATCH,
+    )  # fmt: skip
     first_byte = 1000 * (span.first_byte_s - due_s)
     if start + 0.02 * width < first_byte < start + 0.98 * width:
         axes.plot([first_byte, first_byte], [row - 0.31, row + 0.31], color=INK, linewidth=1.2)
@@ -419,7 +423,7 @@ def _finish_waterfall(panels: Sequence[Axes], totals: Sequence[float]) -> None:
     if not panels:
         return
     left = min(0.0, *(axes.dataLim.x0 for axes in panels))
-    panels[0].set_xlim(left, max(totals) * 1.12)
+    panels[0].set_xlim(left, max(totals) * 1.16)
     for axes in panels:
         axes.grid(axis="x", color=FAINT, linewidth=0.6)
         axes.set_axisbelow(True)

@@ -67,7 +67,7 @@ def _print_title(summary: RunSummary, variants: list[VariantSummary], console: C
     facts.append(
         f"{summary.rounds} rounds"
         if summary.rounds_finished == summary.rounds
-        else f"{summary.rounds_finished} of {summary.rounds} rounds"
+        else f"{summary.rounds_finished}/{summary.rounds} rounds"
     )
     console.print(Text.assemble((summary.scenario, "bold"), "  ", "  ".join(facts)))
     fixed = [f for f in switched_on(variants[0]) if f not in varied(variants)] if variants else []
@@ -153,7 +153,7 @@ def _print_effects(effects: Sequence[EffectSummary], console: Console) -> None:
     quantiles = list(dict.fromkeys(effect.quantile for effect in effects))
     found = {(effect.factor, effect.quantile): effect for effect in effects}
     table = _plain_table(gap=2)
-    table.add_column("mitigation", no_wrap=True)
+    table.add_column("mitigation")
     for quantile in quantiles:
         table.add_column(percentile(quantile), justify="right", no_wrap=True)
     for factor in dict.fromkeys(effect.factor for effect in effects):

@@ -148,15 +148,17 @@ def _shift(effect: EffectSummary, main: EffectSummary, size: str) -> str:
 def _alone(effect: EffectSummary) -> str:
     """An interaction without its main effect, or of three mitigations."""
     *inner, last = (FACTORS.get(part, part) for part in effect.factor.split(":"))
-    where, subject = percentile(effect.quantile), " and ".join(inner)
+    where, subject, pair = percentile(effect.quantile), " and ".join(inner), len(inner) > 1
     if reading(effect) not in ("saves", "costs"):
-        return _undecided(effect, f"whether {last} changes what {subject} does at {where}")
+        what = f"how {subject} overlap" if pair else f"what {subject} does"
+        return _undecided(effect, f"whether {last} changes {what} at {where}")
     size, bounds = _magnitude(effect)
     overlap = reading(effect) == "costs"
-    if len(inner) == 1:
-        verb, how = "saves", "less" if overlap else "more"
-    else:
-        verb, how = "overlap", "more" if overlap else "less"
+    verb, how = (
+        ("overlap", "more" if overlap else "less")
+        if pair
+        else ("saves", "less" if overlap else "more")
+    )
     return f"with {last} on {subject} {verb} {size} ms {how} at {where} {bounds}"
 
 
