@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast, get_args
 
 import msgspec
 
+from harness.cli.exits import BadInput
 from harness.clock import ClockName
 from harness.flow.strategy import MITIGATIONS, Strategy, strategy_of
 from mocks.profile import BadProfile, ModelProfile, PaymentProfile, load
@@ -17,14 +18,6 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 ScenarioT = TypeVar("ScenarioT", bound="DataclassInstance")
-
-
-class BadInput(Exception):
-    """The user's input cannot be used; one line a problem."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = list(problems)
 
 
 class Problems:
@@ -107,7 +100,7 @@ class Problems:
         return path
 
     def parameters(self, kind: type[ScenarioT], pairs: Sequence[str]) -> ScenarioT | None:
-        """The scenario dataclass with these parameters set; None when one is unknown or of a wrong type."""
+        """The scenario with these parameters set; None when one is unknown or of a wrong type."""
         known = [field.name for field in fields(kind)]
         values: dict[str, str] = {}
         for pair in pairs:

@@ -7,7 +7,7 @@ that whatever drifts on the machine hits all of them alike.
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -34,14 +34,14 @@ class Arm:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """A round's schedule. `turns` is an arm's quota, `rate` the turns/s of all arms together."""
+class Due:
+    """One conversation that is to begin `when` seconds into the round."""
 
-    seed: int
-    round: int
+    when: float
+    conversation: int
+    arm: Arm
+    user: str
     turns: int
-    turns_a_conversation: int
-    rate: float
 
 
 @dataclass(slots=True)
@@ -66,29 +66,58 @@ class Tally:
 
 async def run_round(
     clock: Clock,
-    plan: Plan,
     arms: Sequence[Arm],
+    schedule: Iterable[Due],
     tally: Tally,
     on_turn: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run all conversations of the round and wait for the last. Rows go to the tally; their times
-    are seconds since the apps were up. Any exception but a provider's fault ends the round."""
+    """Begin each conversation of the schedule, in its order, when it is due, and wait for the last.
+
+    Rows go to the tally; their times are seconds since the apps were up. Any exception but a
+    provider's fault ends the round; what had finished by then is in the tally.
+    """
     for arm in arms:
         await _boot(clock, arm)
-    with quiet_gc():
-        origin = clock.now()
-        async with asyncio.TaskGroup() as group:
-            for due, conversation, arm, turns in _schedule(plan, arms):
-                chat = Chat(
-                    arm.world,
-                    conversation,
-                    _user(plan, arms, arm, conversation),
-                    turns,
-                    origin + due,
-                )
-                tally.due += turns
-                group.create_task(_converse(arm, chat, origin, tally, on_turn))
-    tally.leaks += sum(arm.world.leaks for arm in arms)
+    try:
+        with quiet_gc():
+            origin = clock.now()
+            async with asyncio.TaskGroup() as group:
+                for due in schedule:
+                    await clock.sleep_until(origin + due.when)
+                    tally.due += due.turns
+                    group.create_task(_converse(due, origin, tally, on_turn))
+    finally:
+        tally.leaks += sum(arm.world.leaks for arm in arms)
+
+
+def round_schedule(
+    seed: int, round_: int, arms: Sequence[Arm], *, turns: int, turns_each: int, rate: float
+) -> list[Due]:
+    """A round in which every arm has `turns` turns, in conversations of `turns_each` (the last one
+    may be shorter), at `rate` turns/s of all arms together."""
+    sizes = _sizes(turns, turns_each)
+    gap = turns_each * len(arms) / rate
+    dues = islice(arrivals.poisson(seed, round_, rate=1 / gap), len(sizes))
+    schedule = []
+    for conversation, (when, size) in enumerate(zip(dues, sizes, strict=True)):
+        order = sorted(
+            range(len(arms)),
+            key=lambda n: draws.uniform(seed, "order", round_, conversation, arms[n].name),  # used before the loop moves on
+        )
+        for slot, n in enumerate(order):
+            later = draws.microseconds(gap * slot / len(arms))
+            user = f"r{round_}a{n}c{conversation}"
+            schedule.append(Due(when + later, conversation, arms[n], user, size))
+    return sorted(schedule, key=lambda due: due.when)
+
+
+def open_schedule(
+    seed: int, arm: Arm, *, turns_each: int, rate: float, duration_s: float
+) -> Iterator[Due]:
+    """Poisson arrivals of whole conversations for `duration_s`, `rate` turns/s on average."""
+    dues = arrivals.poisson(seed, "open", rate=rate / turns_each)
+    for conversation, when in enumerate(arrivals.until(dues, duration_s)):
+        yield Due(when, conversation, arm, f"c{conversation}", turns_each)
 
 
 @contextmanager
@@ -110,32 +139,14 @@ async def _boot(clock: Clock, arm: Arm) -> None:
     await flow.join()
 
 
-def _schedule(plan: Plan, arms: Sequence[Arm]) -> Iterator[tuple[float, int, Arm, int]]:
-    """(due, conversation, arm, turns), by conversation. A conversation's arms share its gap."""
-    sizes = _sizes(plan.turns, plan.turns_a_conversation)
-    rate = plan.rate / plan.turns_a_conversation / len(arms)
-    dues = islice(arrivals.poisson(plan.seed, plan.round, rate=rate), len(sizes))
-    for conversation, (due, turns) in enumerate(zip(dues, sizes, strict=True)):
-        order = sorted(
-            arms,
-            key=lambda arm: draws.uniform(plan.seed, "order", plan.round, conversation, arm.name),
-        )
-        for slot, arm in enumerate(order):
-            yield due + draws.microseconds(slot / len(arms) / rate), conversation, arm, turns
-
-
 def _sizes(turns: int, each: int) -> list[int]:
     whole, rest = divmod(turns, each)
     return [each] * whole + [rest] * (rest > 0)
 
 
-def _user(plan: Plan, arms: Sequence[Arm], arm: Arm, conversation: int) -> str:
-    return f"r{plan.round}a{arms.index(arm)}c{conversation}"
-
-
-async def _converse(
-    arm: Arm, chat: Chat, origin: float, tally: Tally, on_turn: Callable[[], None]
-) -> None:
+async def _converse(due: Due, origin: float, tally: Tally, on_turn: Callable[[], None]) -> None:
+    arm = due.arm
+    chat = Chat(arm.world, due.conversation, due.user, due.turns, origin + due.when)
     try:
         await arm.converse(chat)
         for flow in chat.flows:

@@ -136,16 +136,17 @@ def draw(name: str, summary: RunSummary, rows: Rows, folder: Path) -> list[Path]
 
 def draw_ecdf(summary: RunSummary, rows: Rows) -> Figure:
     """The share of turns answered within x, a line a strategy; a failed turn is never answered."""
-    legend_in = 0.5 + 0.2 * ((len(summary.variants) + 1) // 2)
-    page = _page(4.2 + legend_in, _ecdf_title(summary), summary)
+    legend_in = 0.4 + 0.2 * ((len(summary.variants) + 1) // 2)
+    page = _page(4.25 + legend_in, _ecdf_title(summary), summary)
     axes = page.axes(0.085, 0.89, 0.5 + legend_in, 3.4, None)
     times = _response_times(rows.flows)
     for variant in sorted(from_baseline(summary.variants), key=lambda v: v.p50_ms or np.inf):
         answered, turns = times.get(variant.name, (np.array([]), 0))
         if len(answered):
             _draw_steps(axes, variant, answered, turns)
-    _finish_ecdf(axes, [answered for answered, _ in times.values() if len(answered)])
-    if times:
+    known = [answered for answered, _ in times.values() if len(answered)]
+    _finish_ecdf(axes, known)
+    if known:
         page.figure.legend(
             loc="lower left", bbox_to_anchor=(0.075, page.foot_in / page.figure.get_figheight()),
             ncols=2, frameon=False, title="p50 and strategy", alignment="left",
@@ -216,7 +217,7 @@ def median_turn(variant: str, flows: Iterable[FlowRow]) -> FlowRow | None:
 
 def _page(body_in: float, title: str, summary: RunSummary) -> _Page:
     """An empty body with what is seen above it and what it rests on below it."""
-    heading, note = textwrap.wrap(title, 86), _provenance(summary)
+    heading, note = textwrap.wrap(title, 78), _provenance(summary)
     head_in, foot_in = 0.2 + 0.2 * len(heading), 0.2 + 0.14 * len(note)
     height_in = head_in + body_in + foot_in
     figure = Figure(figsize=(WIDTH_IN, height_in))
@@ -242,7 +243,7 @@ def _provenance(summary: RunSummary) -> list[str]:
         facts.append(f"{turn_count([v.turns for v in summary.variants])} a strategy")
     facts.append(f"{summary.rounds_finished} of {summary.rounds} rounds")
     facts += [f"{summary.health.failed} failed"] if summary.health.failed else []
-    return textwrap.wrap("  |  ".join(facts), 130)
+    return textwrap.wrap("  |  ".join(facts), 142)
 
 
 def _ecdf_title(summary: RunSummary) -> str:

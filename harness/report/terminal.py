@@ -1,7 +1,7 @@
 """A run's summary as tables and sentences for 80 columns; it never computes a statistic."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise, product
 
 from rich import box
 from rich.console import Console
@@ -113,13 +113,16 @@ def _print_costs(variants: list[VariantSummary], currency: str, console: Console
         )
         if any(counts)
     }
-    for gap, in_table in ((2, True), (1, True), (2, False), (1, False)):
-        table = _cost_table(variants, currency, troubles if in_table else {}, console, gap)
+    # Errors are the last to leave the table for a line below it.
+    choices: tuple[Collection[str], ...] = (troubles, troubles.keys() & {"errors"}, ())
+    for named, gap in product(choices, (2, 1)):
+        shown = {name: counts for name, counts in troubles.items() if name in named}
+        table = _cost_table(variants, currency, shown, console, gap)
         if _fits(table, console):
             break
     console.print(table)
-    for name, counts in troubles.items() if not in_table else ():
-        told = [f"{v.name} {n}" for v, n in zip(variants, counts, strict=True) if n]
+    for name in (name for name in troubles if name not in shown):
+        told = [f"{v.name} {n}" for v, n in zip(variants, troubles[name], strict=True) if n]
         console.print(Text(f"{name}: {', '.join(told)}"))
 
 

@@ -1,0 +1,165 @@
+"""The verb `compare`: every combination of the mitigations, measured, explained and stored."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.options import Clock, Confirm, Intent, Json, Out, Pay, Seed, Set, ThinkScale
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.cli.wiring import Setup
+    from harness.record import Rows, RunSummary
+
+SWEPT_SHARES = (0.2, 0.4, 0.6, 0.8)
+
+
+def compare(
+    scenario: Annotated[
+        str, typer.Argument(metavar="[SCENARIO]", help="A shipped scenario, or a .py file.")
+    ] = "conversation",
+    flows: Annotated[str, typer.Option(metavar="N", help="Turns for each strategy.")] = "1000",
+    rounds: Annotated[str, typer.Option(metavar="N", help="Rounds they are spread over.")] = "20",
+    seed: Seed = "1",
+    clock: Clock = "virtual",
+    rate: Annotated[
+        str, typer.Option(metavar="R", help="Turns per second, all strategies together.")
+    ] = "50",
+    vary: Annotated[
+        str, typer.Option(metavar="LIST", help="The mitigations to vary; the rest stay off.")
+    ] = "prewarm,token_cache,parallel_confirm",
+    pay: Pay = "wechat-ai",
+    intent: Intent = "gpt-4o",
+    confirm: Confirm = "gpt-4o",
+    think_scale: ThinkScale = None,
+    set_: Set = None,
+    jobs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="Worker processes, on the virtual clock. [default: one a core]",
+            show_default=False,
+        ),
+    ] = None,
+    sweep_session_share: Annotated[
+        bool,
+        typer.Option(
+            "--sweep-session-share",
+            help="Run once for each of several splits of the payment overhead.",
+        ),
+    ] = False,
+    out: Out = "results",
+    json: Json = False,
+) -> int:
+    """Measure every combination of the mitigations, and say what each is worth."""
+    from harness.cli.problems import Problems
+    from harness.cli.setup import Options, checked
+    from harness.flow.strategy import all_strategies
+
+    problems = Problems()
+    factors = problems.mitigations("--vary", vary)
+    if not factors:
+        problems.add("--vary names no mitigation: there is nothing to compare")
+    folder = problems.folder("--out", out)
+    rounds_ = problems.whole("--rounds", rounds, 1, 10_000)
+    turns = problems.whole("--flows", flows, 1, 10_000_000)
+    if turns < rounds_:
+        problems.add(f"--flows {turns} cannot be spread over --rounds {rounds_}: take more flows")
+    workers = _cores() if jobs is None else problems.whole("--jobs", jobs, 1, 256)
+    options = Options(
+        scenario=scenario,
+        parameters=set_ or [],
+        clock=clock,
+        seed=seed,
+        rate=rate,
+        think_scale=think_scale,
+        pay=pay,
+        intent=intent,
+        confirm=confirm,
+    )
+    setup = checked(options, problems, all_strategies(factors), rounds=rounds_, turns=turns)
+    plan = Plan(setup, scenario, tuple(factors), workers, folder)
+    return _sweep(plan, json) if sweep_session_share else _compare(plan, json)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A checked comparison, and where it goes."""
+
+    setup: Setup
+    scenario_name: str
+    factors: tuple[str, ...]
+    jobs: int
+    out: Path
+
+
+def _compare(plan: Plan, as_json: bool) -> int:
+    from harness.cli.charts import draw_charts
+    from harness.cli.outcome import exit_code
+
+    summary, rows, folder = _run(plan)
+    draw_charts(summary, rows, folder, plan.jobs)
+    if as_json:
+        _print_json(summary)
+    else:
+        from rich.console import Console
+
+        from harness.report.terminal import print_report
+
+        print_report(summary, str(folder), Console())
+    return exit_code(summary)
+
+
+def _sweep(plan: Plan, as_json: bool) -> int:
+    """The same comparison at several splits of the payment overhead: how the verdict moves."""
+    from harness.cli.exits import INVALID, PASS
+    from harness.report.sweep import print_sweep
+
+    runs = []
+    for share in SWEPT_SHARES:
+        summary, _, folder = _run(replace(plan, setup=_with_session_share(plan.setup, share)))
+        runs.append((share, summary, str(folder)))
+    if as_json:
+        _print_json([{"session_share": share, "run": summary} for share, summary, _ in runs])
+    else:
+        from rich.console import Console
+
+        print_sweep(runs, Console())
+    return PASS if all(summary.valid for _, summary, _ in runs) else INVALID
+
+
+def _run(plan: Plan) -> tuple[RunSummary, Rows, Path]:
+    from harness.cli.outcome import Started, store
+    from harness.cli.progress import TurnBar
+    from harness.cli.rounds import run_rounds
+
+    setup, started = plan.setup, Started.now()
+    bar = TurnBar(f"{plan.scenario_name}, {setup.clock} clock", setup.turns * len(setup.strategies))
+    course = run_rounds(setup, plan.jobs, bar)
+    bar.stop()
+    summary, folder = store(setup, plan.scenario_name, plan.factors, course, started, plan.out)
+    return summary, course.tally.rows, folder
+
+
+def _with_session_share(setup: Setup, share: float) -> Setup:
+    from msgspec import structs
+
+    pay = setup.mocks.pay
+    pay = structs.replace(pay, session=structs.replace(pay.session, share=share))
+    return replace(setup, mocks=structs.replace(setup.mocks, pay=pay))
+
+
+def _print_json(what: object) -> None:
+    from msgspec import json
+
+    print(json.format(json.encode(what), indent=2).decode())
+
+
+def _cores() -> int:
+    """Those this process may use, which can be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,25 @@
+"""Options that several verbs share. They are text: problems.py checks them all together."""
+
+from typing import Annotated
+
+import typer
+
+Pay = Annotated[str, typer.Option(metavar="PROFILE", help="Payment profile, or a TOML file.")]
+Intent = Annotated[str, typer.Option(metavar="PROFILE", help="Model that reads the wish.")]
+Confirm = Annotated[str, typer.Option(metavar="PROFILE", help="Model that confirms.")]
+Seed = Annotated[str, typer.Option(metavar="N", help="The same seed draws the same weather.")]
+Clock = Annotated[str, typer.Option(metavar="virtual|real", help="Jump over waits, or wait.")]
+ThinkScale = Annotated[
+    str | None,
+    typer.Option(
+        metavar="X",
+        help="Multiplies think times and token lifetimes. [default: 1, on the real clock 0.05]",
+        show_default=False,
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the scenario; repeatable."),
+]
+Out = Annotated[str, typer.Option(metavar="FOLDER", help="Where runs are kept.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]

@@ -1,0 +1,175 @@
+"""Sentences never claim more than an interval allows; this file never prints or draws."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.record import EffectSummary
+from harness.report.terminal import effect_sentences
+from harness.report.words import fastest, from_baseline, interval, label, varied
+
+from .sample import sample_run
+
+
+def effect(
+    factor: str, estimate: float, lo: float | None, hi: float | None, quantile: float = 0.5
+) -> EffectSummary:
+    return EffectSummary(factor=factor, quantile=quantile, estimate_ms=estimate, lo_ms=lo, hi_ms=hi)
+
+
+SAVES = effect("prewarm", -388, -397, -379)
+COSTS = effect("prewarm", 120, 100, 140)
+UNDECIDED = effect("prewarm", -12, -40, 15)
+PAIR = "prewarm:token_cache"
+
+
+@pytest.mark.parametrize(
+    ("effects", "sentence"),
+    [
+        ([SAVES], "pre-warming saves 388 ms at p50 [379, 397]"),
+        ([COSTS], "pre-warming costs 120 ms at p50 [100, 140]"),
+        ([UNDECIDED], "cannot tell whether pre-warming changes p50 (-12 ms [-40, 15])"),
+        (
+            [effect("token_cache", 0.0, 0.0, 0.0)],
+            "cannot tell whether token caching changes p50 (0.0 ms [0.0, 0.0])",
+        ),
+        (
+            [effect("parallel_confirm", -590, None, None)],
+            "too few rounds to say whether parallel confirmation changes p50 (-590 ms)",
+        ),
+        (
+            [effect("parallel_confirm", -12, -24, -0.3, 0.95)],
+            "parallel confirmation saves 12.0 ms at p95 [0.3, 24.0]",
+        ),
+        (
+            [SAVES, effect(PAIR, 240, 222, 258)],
+            "pre-warming saves 388 ms at p50 [379, 397]; "
+            "with token caching on it saves 240 ms less than with it off [222, 258]",
+        ),
+        (
+            [SAVES, effect(PAIR, -240, -258, -222)],
+            "pre-warming saves 388 ms at p50 [379, 397]; "
+            "with token caching on it saves 240 ms more than with it off [222, 258]",
+        ),
+        (
+            [COSTS, effect(PAIR, 40, 30, 50)],
+            "pre-warming costs 120 ms at p50 [100, 140]; "
+            "with token caching on it costs 40 ms more than with it off [30, 50]",
+        ),
+        (
+            [COSTS, effect(PAIR, -40, -50, -30)],
+            "pre-warming costs 120 ms at p50 [100, 140]; "
+            "with token caching on it costs 40 ms less than with it off [30, 50]",
+        ),
+        (
+            [UNDECIDED, effect(PAIR, 20, 10, 30)],
+            "cannot tell whether pre-warming changes p50 (-12 ms [-40, 15]); "
+            "with token caching on its effect is 20 ms worse than with it off [10, 30]",
+        ),
+        (
+            [SAVES, effect(PAIR, 900, 800, 1000)],
+            "pre-warming saves 388 ms at p50 [379, 397]; "
+            "with token caching on its effect is 900 ms worse than with it off [800, 1000]",
+        ),
+        (
+            [SAVES, effect(PAIR, 5, -10, 20)],
+            "pre-warming saves 388 ms at p50 [379, 397]; "
+            "cannot tell whether token caching changes that (5 ms [-10, 20])",
+        ),
+        (
+            [SAVES, effect(PAIR, 55, None, None)],
+            "pre-warming saves 388 ms at p50 [379, 397]; "
+            "too few rounds to say whether token caching changes that (55 ms)",
+        ),
+        (
+            [effect(PAIR, 240, 222, 258)],
+            "with token caching on pre-warming saves 240 ms less at p50 [222, 258]",
+        ),
+        (
+            [effect(f"{PAIR}:parallel_confirm", 30, 20, 40)],
+            "with parallel confirmation on pre-warming and token caching "
+            "overlap 30 ms more at p50 [20, 40]",
+        ),
+    ],
+)
+def test_a_sentence_says_what_the_interval_allows(
+    effects: list[EffectSummary], sentence: str
+) -> None:
+    assert effect_sentences(effects) == [sentence]
+
+
+def test_later_quantiles_leave_undecided_figures_to_the_table() -> None:
+    effects = [
+        effect("prewarm", -388, -397, -379, 0.5),
+        effect(PAIR, 5, -10, 20, 0.5),
+        effect("prewarm", -410, -441, -380, 0.95),
+        effect(PAIR, 6, -30, 42, 0.95),
+    ]
+    assert effect_sentences(effects)[1] == (
+        "pre-warming saves 410 ms at p95 [380, 441]; cannot tell whether token caching changes that"
+    )
+
+
+@given(
+    st.floats(-5000, 5000), st.floats(0.0, 5000), st.floats(0.0, 5000),
+    st.sampled_from(["prewarm", PAIR]),
+)  # fmt: skip
+def test_a_finding_is_claimed_exactly_when_the_interval_excludes_zero(
+    estimate: float, below: float, above: float, factor: str
+) -> None:
+    lo, hi = estimate - below, estimate + above
+    (sentence,) = effect_sentences([effect(factor, estimate, lo, hi)])
+    assert sentence.startswith("cannot tell") == (lo <= 0 <= hi)
+
+
+@given(st.floats(1, 5000), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_the_interval_of_a_saving_runs_from_less_to_more(
+    saved: float, below: float, above: float
+) -> None:
+    effects = [effect("prewarm", -saved, -saved * (1 + above), -saved * below - 1e-6)]
+    low, high = re.findall(r"[\d.]+(?=[,\]])", effect_sentences(effects)[0])
+    assert float(low) <= float(high)
+
+
+@pytest.mark.parametrize(
+    ("figures", "text"),
+    [
+        ((3812.4, 3768.0, 3861.2), "3812 [3768, 3861]"),
+        ((None, None, None), "n too small"),
+        ((3812.4, None, None), "3812 [unknown]"),
+        ((4.25, -1.0, 9.5), "4.2 [-1.0, 9.5]"),
+        ((-0.01, -0.04, -0.0), "0.0 [0.0, 0.0]"),
+    ],
+)
+def test_an_interval_is_printed_whole_or_its_lack_is(
+    figures: tuple[float | None, float | None, float | None], text: str
+) -> None:
+    assert interval(*figures) == text
+
+
+def test_strategies_go_from_baseline_to_everything_on() -> None:
+    summary, _ = sample_run(rounds=2, turns=3)
+    names = [label(variant) for variant in from_baseline(reversed(summary.variants))]
+    assert names == [
+        "baseline",
+        "pre-warming",
+        "token caching",
+        "parallel confirmation",
+        "pre-warming + token caching",
+        "pre-warming + parallel confirmation",
+        "token caching + parallel confirmation",
+        "all three",
+    ]
+
+
+@pytest.mark.parametrize("factors", [(), ("token_cache",), ("prewarm", "parallel_confirm")])
+def test_only_a_mitigation_that_was_on_and_off_counts_as_varied(factors: tuple[str, ...]) -> None:
+    summary, _ = sample_run(factors, rounds=2, turns=3)
+    assert tuple(varied(summary.variants)) == factors
+
+
+def test_nobody_is_fastest_while_no_p50_is_known() -> None:
+    summary, _ = sample_run(rounds=1, turns=2)
+    assert fastest(summary.variants) is None
