@@ -52,8 +52,8 @@ class Ledger:
 
     def query(self, order: Order) -> Receipt | Refusal:
         entry = self._entries.get(order.order_no)
-        if entry is None or entry.order is None:
-            return Refusal("ORDER_NOT_FOUND", "no payment under this order number")
+        if entry is None or _paid(entry, order) is None:
+            return _NOT_FOUND
         return _receipt(order.order_no, entry)
 
     def void(self, order: Order) -> Receipt | Refusal:
@@ -62,6 +62,8 @@ class Ledger:
         entry = self._entries.get(order.order_no)
         if entry is None:
             entry = self._entries[order.order_no] = Entry(None, "voided", "void-" + order.order_no)
+        if entry.order is not None and _paid(entry, order) is None:
+            return _NOT_FOUND
         if entry.state in ("declined", "refunded") or entry.refunds:
             return Refusal("ORDER_CLOSED", f"a {entry.state} order cannot be voided")
         entry.state, entry.fee_minor = "voided", 0
@@ -70,8 +72,8 @@ class Ledger:
     def refund(self, order: Order) -> Receipt | Refusal:
         """Give back `order.amount` under `order.refund_no`, in parts if wished. The fee stays."""
         entry = self._entries.get(order.order_no)
-        if entry is None or entry.order is None:
-            return Refusal("ORDER_NOT_FOUND", "no payment under this order number")
+        if entry is None or (paid := _paid(entry, order)) is None:
+            return _NOT_FOUND
         if not order.refund_no or order.amount <= 0:
             return Refusal("MALFORMED_REQUEST", "a refund needs refund_no and a positive amount")
         if order.refund_no in entry.refunds:
@@ -80,7 +82,9 @@ class Ledger:
             return _receipt(order.order_no, entry)
         if entry.state not in ("paid", "refunded"):
             return Refusal("ORDER_CLOSED", f"a {entry.state} order cannot be refunded")
-        if entry.refunded_minor + order.amount > entry.order.amount:
+        if order.currency != paid.currency:
+            return Refusal("MALFORMED_REQUEST", f"the payment was made in {paid.currency}")
+        if entry.refunded_minor + order.amount > paid.amount:
             return Refusal("REFUND_EXCEEDS_PAID", "more than what is left of the payment")
         entry.refunds[order.refund_no] = order.amount
         entry.state = "refunded"
@@ -96,6 +100,14 @@ class Ledger:
         )
         self._entries[order.order_no] = entry
         return entry
+
+
+_NOT_FOUND = Refusal("ORDER_NOT_FOUND", "no payment under this order number")
+
+
+def _paid(entry: Entry, asked: Order) -> Order | None:
+    """The payment, for whoever made it. To anybody else the number is one that does not exist."""
+    return entry.order if entry.order and entry.order.openid == asked.openid else None
 
 
 def _receipt(order_no: str, entry: Entry) -> Receipt:

@@ -53,7 +53,7 @@ class OpenAi:
             )
             return _error(401, asked)
         if isinstance(asked, wire.ApiError):
-            return _error(400, asked)
+            return _error(404 if asked.code == "unknown_url" else 400, asked)
         if asked.model not in self._models:
             missing = f"The model `{asked.model}` does not exist."
             return _error(
@@ -122,7 +122,9 @@ def _think(said: str, tools: Sequence[wire.Tool]) -> tuple[str | None, tuple[wir
         arguments = msgspec.json.encode({**wish.groupdict(), "wish": said}).decode()
         return None, (wire.ToolCall("call_0", tools[0].function.name, arguments),)
     facts = FACTS.search(said)
-    return (_PROSE[facts["state"]].format(**facts.groupdict()) if facts else _ASK_BACK), ()
+    if facts is None or facts["state"] not in _PROSE:
+        return _ASK_BACK, ()
+    return _PROSE[facts["state"]].format(**facts.groupdict()), ()
 
 
 def _decode_s(reply: wire.ChatReply, latency: TokenLatency) -> float:
@@ -163,6 +165,11 @@ _PROSE = {
     "reversed": (
         "I could not make sure of your payment of {amount} {currency} to {payee} with your "
         "{method}, so I took it back, and no money has left your account. You may try again. "
+    )
+    + _CLOSING,
+    "refunded": (
+        "Your payment of {amount} {currency} to {payee} with your {method} was given back, and "
+        "the money is on its way to your account; it may take a moment until you can see it. "
     )
     + _CLOSING,
     "unknown": (

@@ -15,9 +15,10 @@ import msgspec
 FOLDER = Path(__file__).parent / "profiles"
 
 Provenance = Literal["article", "vendor", "measured", "assumed"]
-Positive = Annotated[float, msgspec.Meta(gt=0)]
+# The upper bounds keep out infinity, which TOML can spell.
+Positive = Annotated[float, msgspec.Meta(gt=0, lt=1e12)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0, lt=1e12)]
 Minor = Annotated[int, msgspec.Meta(ge=0)]
 
 

@@ -134,15 +134,16 @@ def _sweep(plan: Plan, as_json: bool) -> int:
 
 
 def _run(plan: Plan) -> tuple[RunSummary, Rows, Path]:
-    from harness.cli.outcome import Started, store
+    from harness.cli.outcome import Started, run_of, store
     from harness.cli.progress import TurnBar
     from harness.cli.rounds import run_rounds
 
     setup, started = plan.setup, Started.now()
-    bar = TurnBar(f"{plan.scenario_name}, {setup.clock} clock", setup.turns * len(setup.strategies))
-    course = run_rounds(setup, plan.jobs, bar)
-    bar.stop()
-    summary, folder = store(setup, plan.scenario_name, plan.factors, course, started, plan.out)
+    turns = setup.turns * len(setup.strategies)
+    with TurnBar(f"{plan.scenario_name}, {setup.clock} clock", turns) as bar:
+        course = run_rounds(setup, plan.jobs, bar)
+    run = run_of(setup, plan.scenario_name, plan.factors)
+    summary, folder = store(run, course, started, plan.out)
     return summary, course.tally.rows, folder
 
 

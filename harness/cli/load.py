@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.options import Clock, Confirm, Intent, Json, Out, Pay, Seed, Set, ThinkScale
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.cli.course import Course
+    from harness.cli.outcome import Run
+    from harness.cli.problems import Problems
+    from harness.cli.setup import Options
+    from harness.record import RunSummary
 
 
 def load(
@@ -29,5 +38,91 @@ def load(
     out: Out = "results",
     json: Json = False,
 ) -> int:
-    """Run one strategy, or probe one URL; turns arrive at their rate whatever the answers do."""
-    return 0
+    """Run one strategy, or probe one URL; turns come at their rate whatever the answers do."""
+    from harness.cli.outcome import Started, exit_code, store
+    from harness.cli.problems import Problems
+    from harness.cli.setup import Options
+
+    problems = Problems()
+    folder = problems.folder("--out", out)
+    duration_s = problems.number("--duration", duration, 0.1, 1_000_000)
+    options = Options(
+        scenario=scenario,
+        parameters=set_ or [],
+        clock=clock,
+        seed=seed,
+        rate=rate,
+        think_scale=think_scale,
+        pay=pay,
+        intent=intent,
+        confirm=confirm,
+    )
+    started = Started.now()
+    if scenario == "http":
+        run, course = _probe(problems, options, url, duration_s)
+    else:
+        run, course = _load(problems, options, url, strategy, duration_s)
+    summary, kept = store(run, course, started, folder)
+    _print(summary, course, kept, json)
+    return exit_code(summary)
+
+
+def _load(
+    problems: Problems, options: Options, url: str | None, strategy: str, duration_s: float
+) -> tuple[Run, Course]:
+    from harness.cli.open_load import run_load
+    from harness.cli.outcome import run_of
+    from harness.cli.progress import TurnBar
+    from harness.cli.setup import checked
+
+    if url is not None:
+        problems.add('--url is only for "load http"; leave it out')
+    setup = checked(options, problems, [problems.strategy("--strategy", strategy)])
+    with TurnBar(f"{options.scenario}, {setup.clock} clock", setup.rate * duration_s) as bar:
+        return run_of(setup, options.scenario), run_load(setup, duration_s, bar)
+
+
+def _probe(
+    problems: Problems, options: Options, url: str | None, duration_s: float
+) -> tuple[Run, Course]:
+    from harness.cli.open_load import run_probe
+    from harness.cli.outcome import Run
+    from harness.cli.progress import TurnBar
+    from harness.cli.setup import LEAST_RATE, MOST_RATE, MOST_SEED
+    from harness.flow.strategy import Strategy
+    from scenarios.http_probe import HttpProbe
+
+    seed = problems.whole("--seed", options.seed, 0, MOST_SEED)
+    rate = problems.number("--rate", options.rate, LEAST_RATE, MOST_RATE)
+    if problems.clock(options.clock) == "virtual":
+        problems.add("--clock virtual: a URL is probed on the real clock only")
+    probe = HttpProbe(problems.url("--url", url))
+    problems.settle()
+    run = Run(
+        scenario_name="http",
+        scenario=probe,
+        strategies=[Strategy()],
+        factors=[],
+        clock="real",
+        endpoints="real",
+        seed=seed,
+        rounds=1,
+        parameters={"rate": rate},
+        profiles={},
+    )
+    with TurnBar("http, real clock", rate * duration_s) as bar:
+        return run, run_probe(probe, seed, rate, duration_s, bar)
+
+
+def _print(summary: RunSummary, course: Course, folder: Path, as_json: bool) -> None:
+    from harness.report.load import load_figures, print_load
+
+    figures = load_figures(summary, course.tally.rows, str(folder))
+    if as_json:
+        from msgspec import json
+
+        print(json.format(json.encode(figures), indent=2).decode())
+    else:
+        from rich.console import Console
+
+        print_load(summary, figures, Console())

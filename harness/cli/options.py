@@ -13,7 +13,7 @@ ThinkScale = Annotated[
     str | None,
     typer.Option(
         metavar="X",
-        help="Multiplies think times and token lifetimes. [default: 1, on the real clock 0.05]",
+        help="Multiplies think times and token lifetimes. [default: 1, on the real clock 0.02]",
         show_default=False,
     ),
 ]

@@ -5,16 +5,20 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from harness import record
+from harness.cli.course import Course
 from harness.cli.exits import INVALID, PASS
-from harness.cli.rounds import Course
 from harness.cli.wiring import Setup
+from harness.clock import ClockName
+from harness.flow.strategy import Strategy
 from harness.load.health import examine
 from harness.record import RunSummary
 from harness.stats.summary import effect_summaries, variant_summaries
@@ -33,56 +37,77 @@ class Started:
         return Started(datetime.datetime.now(datetime.UTC), time.perf_counter())
 
 
-def store(
-    setup: Setup,
-    scenario_name: str,
-    factors: tuple[str, ...],
-    course: Course,
-    started: Started,
-    out: Path,
-) -> tuple[RunSummary, Path]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a run was, as far as its summary tells."""
+
+    scenario_name: str
+    scenario: object
+    strategies: Sequence[Strategy]
+    factors: Sequence[str]
+    clock: ClockName
+    endpoints: Literal["mock", "staging", "real"]
+    seed: int
+    rounds: int
+    parameters: Mapping[str, float]
+    profiles: Mapping[str, str]
+
+
+def store(run: Run, course: Course, started: Started, out: Path) -> tuple[RunSummary, Path]:
     """Write the run to a folder of its own below `out` and make out/latest point at it."""
     rows = course.tally.rows
     record.sort(rows)
-    health, reasons = examine(course.tally, setup.clock)
+    health, reasons = examine(course.tally, run.clock)
     if course.stopped:
         reasons.insert(0, course.stopped)
-    run_id = f"{started.at:%Y%m%d-%H%M%S}-{Path(scenario_name).stem}-{setup.clock}-s{setup.seed}"
-    folder = record.new_folder(out, run_id)
+    name = f"{started.at:%Y%m%d-%H%M%S}-{Path(run.scenario_name).stem}-{run.clock}-s{run.seed}"
+    folder = record.new_folder(out, name)
     summary = RunSummary(
         run_id=folder.name,
         tool_version=metadata.version("tollbench"),
-        scenario=scenario_name,
-        parameters=_parameters(setup),
-        clock=setup.clock,
-        endpoints="mock",
-        seed=setup.seed,
-        rounds=setup.rounds,
+        scenario=run.scenario_name,
+        parameters={**msgspec.to_builtins(run.scenario), **run.parameters},
+        clock=run.clock,
+        endpoints=run.endpoints,
+        seed=run.seed,
+        rounds=run.rounds,
         rounds_finished=course.rounds_finished,
         started_at=started.at.isoformat(timespec="seconds"),
         wall_s=round(time.perf_counter() - started.stopwatch, 3),
         argv=sys.argv[1:],
         machine=_machine(),
-        profiles=_profiles(setup),
+        profiles=dict(run.profiles),
         rows_sha256=record.sha256(rows),
         valid=not reasons,
         invalid_because=reasons,
         health=health,
-        variants=variant_summaries(rows, setup.strategies),
-        effects=effect_summaries(rows, setup.strategies, factors, setup.seed),
+        variants=variant_summaries(rows, run.strategies),
+        effects=effect_summaries(rows, run.strategies, run.factors, run.seed),
     )
     record.write(folder, summary, rows)
     record.point_latest(folder)
     return summary, folder
 
 
+def run_of(setup: Setup, scenario_name: str, factors: Sequence[str] = ()) -> Run:
+    """The run that this setup describes."""
+    models = {name: fingerprint(profile) for name, profile in setup.mocks.models.items()}
+    return Run(
+        scenario_name=scenario_name,
+        scenario=setup.scenario,
+        strategies=setup.strategies,
+        factors=factors,
+        clock=setup.clock,
+        endpoints="mock",
+        seed=setup.seed,
+        rounds=setup.rounds,
+        parameters={"rate": setup.rate, "think_scale": setup.think_scale},
+        profiles={setup.mocks.pay.wire: fingerprint(setup.mocks.pay), **models},
+    )
+
+
 def exit_code(summary: RunSummary) -> int:
     return PASS if summary.valid else INVALID
-
-
-def _parameters(setup: Setup) -> dict[str, float | int | str]:
-    builtins = msgspec.to_builtins(setup.scenario)
-    return {**builtins, "rate": setup.rate, "think_scale": setup.think_scale}
 
 
 def _machine() -> dict[str, str]:
@@ -92,8 +117,3 @@ def _machine() -> dict[str, str]:
         "processor": platform.machine(),
         "cores": str(os.cpu_count()),
     }
-
-
-def _profiles(setup: Setup) -> dict[str, str]:
-    models = {name: fingerprint(profile) for name, profile in setup.mocks.models.items()}
-    return {setup.mocks.pay.wire: fingerprint(setup.mocks.pay), **models}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast, get_args
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -88,6 +89,15 @@ class Problems:
         except BadProfile as error:
             self.add(f"{option}: {error}")
             return None
+
+    def url(self, option: str, text: str | None) -> str:
+        if text is None:
+            self.add(f"{option} is missing: name what to probe, as in http://127.0.0.1:8080/")
+            return ""
+        url = urlsplit(text)
+        if url.scheme not in ("http", "https") or not url.hostname:
+            self.add(f"{option} must begin with http:// or https:// and name a host, not {text!r}")
+        return text
 
     def folder(self, option: str, text: str) -> Path:
         """A folder that can be written, or made below one that can."""

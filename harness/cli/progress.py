@@ -6,9 +6,12 @@ from rich.progress import Progress as RichProgress
 
 
 class TurnBar:
-    """Turns finished of all turns, and the time left. Silent where nobody can see it move."""
+    """Turns finished of all turns, and the time left. Silent where nobody can see it move.
 
-    def __init__(self, what: str, turns: int) -> None:
+    As a context it ends the bar; `start` is called by whoever runs the turns.
+    """
+
+    def __init__(self, what: str, turns: float) -> None:
         console = Console(stderr=True)
         self._bar = RichProgress(
             TextColumn("{task.description}"),
@@ -29,5 +32,8 @@ class TurnBar:
     def advance(self, turns: int) -> None:
         self._bar.advance(self._task, turns)
 
-    def stop(self) -> None:
+    def __enter__(self) -> "TurnBar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._bar.stop()

@@ -4,60 +4,33 @@ process on the real one. Whatever finished is kept, and no process is left behin
 import contextlib
 import multiprocessing
 import signal
-import subprocess
 import sys
-import traceback
-from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
-from typing import Protocol
-
-import msgspec
+from multiprocessing.context import BaseContext
 
 from harness import clock as clocks
+from harness.cli.course import Course, Progress, stopping
+from harness.cli.mock_process import mock_process
 from harness.cli.wiring import Setup, in_process_arms, socket_arms
 from harness.clock import Clock
 from harness.load.engine import Tally, round_schedule, run_round
 from harness.transport import socket_transport
-from mocks.host import MockConfig
 from mocks.keys import private_key
 
 WARM_UP_ROUND = -1
 """On the real clock a first, unrecorded turn a strategy opens connections and loads code."""
 
 
-class Progress(Protocol):
-    """Shows how far a run is. It may start a thread, so it is started after workers are forked."""
-
-    def start(self) -> None: ...
-    def advance(self, turns: int) -> None: ...
-
-
-@dataclass(slots=True)
-class Course:
-    """How a run went: what finished, and why it stopped early if it did."""
-
-    tally: Tally = field(default_factory=Tally)
-    rounds_finished: int = 0
-    stopped: str = ""
-
-
 def run_rounds(setup: Setup, jobs: int, progress: Progress) -> Course:
     """Run them all. An interrupt or a bug ends the run early and is told in the course."""
     course = Course()
-    try:
+    with stopping(course, setup.rounds):
         if setup.clock == "real":
             _run_real(setup, course, progress)
         elif jobs == 1:
             _run_here(setup, course, progress)
         else:
             _run_in_workers(setup, jobs, course, progress)
-    except KeyboardInterrupt:
-        course.stopped = f"interrupted after {course.rounds_finished} of {setup.rounds} rounds"
-    except Exception as error:
-        traceback.print_exc()
-        course.stopped = f"stopped after {course.rounds_finished} of {setup.rounds} rounds by "
-        course.stopped += f"{type(error).__name__}: {error}"
     return course
 
 
@@ -80,33 +53,6 @@ def one_virtual_round(setup: Setup, round_: int) -> Tally:
 
     clocks.run("virtual", main())
     return tally
-
-
-@contextlib.contextmanager
-def mock_process(config: MockConfig) -> Iterator[str]:
-    """The base URL of mocks on loopback, served for as long as the context lasts."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mocks.server"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C is ours to handle; the mocks end when their input does.
-    )
-    assert process.stdin is not None and process.stdout is not None
-    try:
-        process.stdin.write(msgspec.json.encode(config) + b"\n")
-        process.stdin.flush()
-        port = process.stdout.readline().strip()
-        if not port:
-            raise RuntimeError("the mock process did not start; its error is above")
-        yield f"http://127.0.0.1:{int(port)}"
-    finally:
-        process.stdin.close()
-        try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.stdout.close()
 
 
 def _run_here(setup: Setup, course: Course, progress: Progress) -> None:
@@ -133,7 +79,7 @@ def _run_in_workers(setup: Setup, jobs: int, course: Course, progress: Progress)
                 _finish(course, future.result(), progress)
 
 
-def _context() -> multiprocessing.context.BaseContext:
+def _context() -> BaseContext:
     # A fork inherits the loaded modules; elsewhere each worker takes a second to load them anew.
     return multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
 

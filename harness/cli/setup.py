@@ -8,6 +8,9 @@ from harness.cli.wiring import REAL_THINK_SCALE, Setup, find_scenario
 from harness.flow.strategy import Strategy
 from mocks.host import MockConfig
 
+MOST_SEED = 2**63 - 1
+LEAST_RATE, MOST_RATE = 0.001, 100_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -34,8 +37,8 @@ def checked(
 ) -> Setup:
     """The setup, or BadInput with all that is wrong, what the caller found before included."""
     clock = problems.clock(options.clock)
-    seed = problems.whole("--seed", options.seed, 0, 2**63 - 1)
-    rate = problems.number("--rate", options.rate, 0.001, 100_000)
+    seed = problems.whole("--seed", options.seed, 0, MOST_SEED)
+    rate = problems.number("--rate", options.rate, LEAST_RATE, MOST_RATE)
     default_scale = 1.0 if clock == "virtual" else REAL_THINK_SCALE
     think_scale = (
         default_scale

@@ -22,9 +22,10 @@ from harness.load.engine import Arm
 from harness.providers.call import Endpoint
 from mocks.host import IN_PROCESS_URL, Host, MockConfig, endpoints
 from scenarios import SCENARIOS
+from scenarios.http_probe import HttpProbe
 
-REAL_THINK_SCALE = 0.05
-"""On the real clock think times pass twenty times faster unless told otherwise."""
+REAL_THINK_SCALE = 0.02
+"""On the real clock think times pass fifty times faster unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,17 @@ def socket_arms(
         _arm(setup, strategy, round_, clock, transport, endpoints(base_url))
         for strategy, transport in zip(setup.strategies, transports, strict=True)
     ]
+
+
+def probe_arm(
+    probe: HttpProbe, seed: int, clock: Clock, transport: httpx.AsyncBaseTransport
+) -> Arm:
+    """One arm that only probes: no agent, no mocks, and no header of ours on the wire."""
+
+    async def nothing(flow: Flow) -> None:
+        pass
+
+    return Arm("baseline", World(clock, transport, seed, 0, False), nothing, probe.run)
 
 
 def find_scenario(name: str) -> type[Scenario]:

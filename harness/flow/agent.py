@@ -4,13 +4,13 @@ It is the only place that knows what each mitigation reorders. It names no provi
 """
 
 import hashlib
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import Field, dataclass
+from typing import Any, ClassVar, Protocol
 
 from harness.flow import guard
 from harness.flow.flow import Chat, Flow
 from harness.flow.model import Models
-from harness.flow.payers import Payer, Payment, Session, Settlement
+from harness.flow.payers import Payer, Payment, Session, Settlement, Stale
 from harness.flow.strategy import Strategy
 from harness.flow.wallet import Wallet
 from harness.flow.wish import Wish
@@ -65,21 +65,30 @@ class Agent:
                 # The draft says "paid" and nobody has seen it: it is left to end, unread.
                 flow.corrections += 1
                 told = await self._models.tell(flow, reference, wish, settled.outcome)
-        flow.outcome, flow.fee_minor = settled.outcome, settled.fee_minor
+        flow.outcome = settled.outcome
         return told
 
     async def _settle(self, flow: Flow, payment: Payment) -> Settlement:
-        """How the payment ends. A fault after the payment was sent leaves it open whether money
-        moved, so the provider is asked, and what it cannot tell is taken back."""
+        """How the payment ends. No session at all is a fault of the turn: nothing was sent yet."""
         session = await self._wallet.session(flow, payment.wish.method)
+        settled = await self._authorize(flow, session, payment)
+        if settled == "stale":
+            session = await self._renew(flow, session)
+            settled = await self._authorize(flow, session, payment)
+        if not isinstance(settled, Settlement):
+            settled = Settlement("declined")
+        flow.fee_minor = settled.fee_minor  # Owed even if telling the user fails.
+        return settled
+
+    async def _authorize(
+        self, flow: Flow, session: Session, payment: Payment
+    ) -> Settlement | Stale:
+        """A fault after the payment was sent leaves it open whether money moved, so the provider
+        is asked, and what it cannot tell is taken back."""
         try:
-            settled = await self._payer.authorize(flow, session, payment)
-            if settled == "stale":
-                session = await self._renew(flow, session)
-                settled = await self._payer.authorize(flow, session, payment)
+            return await self._payer.authorize(flow, session, payment)
         except ProviderFault:
             return await self._resolve(flow, session, payment)
-        return settled if isinstance(settled, Settlement) else Settlement("declined")
 
     async def _renew(self, flow: Flow, session: Session) -> Session:
         flow.stale_tokens += 1
@@ -88,6 +97,8 @@ class Agent:
 
     async def _resolve(self, flow: Flow, session: Session, payment: Payment) -> Settlement:
         try:
+            # The call may have outlived its session; one that is still good is given out again.
+            session = await self._wallet.session(flow, session.method)
             settled = await self._payer.query(flow, session, payment)
             if settled is not None:
                 return settled
@@ -101,7 +112,10 @@ class Agent:
 
 
 class Scenario(Protocol):
-    """What a buyer does in one conversation of at most `turns` payments."""
+    """What a buyer does in one conversation of at most `turns` turns. It is a dataclass: its fields
+    are the parameters that a user may set."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     @property
     def turns(self) -> int: ...

@@ -15,10 +15,10 @@ import httpx
 
 from harness import draws
 from harness.clock import Clock
-from harness.transport import measure
 from harness.providers.call import Call, ProviderFault, Unreachable
 from harness.providers.told import DRAW_HEADER, DrawKey, Told, decode_told, encode_draw
 from harness.record import Outcome
+from harness.transport import measure
 
 T = TypeVar("T")
 
@@ -129,10 +129,14 @@ class Flow:
         )
 
     async def join(self) -> None:
-        """Wait for every fork; a provider's fault in one that nobody awaited is no news."""
-        for result in await asyncio.gather(*self._forks, return_exceptions=True):
-            if isinstance(result, BaseException) and not isinstance(result, ProviderFault):
-                raise result
+        """Wait for every fork, also those that forks begin. A provider's fault in one that nobody
+        awaited is no news, nor is that a scenario cancelled its own."""
+        while forks := [fork for fork in self._forks if not fork.done()]:
+            await asyncio.wait(forks)
+        for fork in self._forks:
+            bug = None if fork.cancelled() else fork.exception()
+            if bug is not None and not isinstance(bug, ProviderFault):
+                raise bug
 
 
 @dataclass(slots=True)
@@ -149,8 +153,7 @@ class Chat:
 
     async def think(self, seconds: float) -> None:
         """The user's own time, in real-life seconds: part of no response time."""
-        last = self.flows[-1].end if self.flows else None
-        self.due = (last or self.due) + draws.microseconds(seconds * self.world.think_scale)
+        self.due += draws.microseconds(seconds * self.world.think_scale)
         await self.world.clock.sleep_until(self.due)
 
     @asynccontextmanager

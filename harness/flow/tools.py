@@ -1,10 +1,14 @@
 """The functions that a model may call, defined once and named for no payment provider."""
 
+import re
+
 import msgspec
 
 from harness.flow.wish import Wish
 from harness.providers.call import Malformed
 from harness.providers.openai import FunctionSchema, Tool, ToolCall
+
+_AMOUNT = r"[0-9]{1,15}\.[0-9]{2}"  # int() alone takes signs, blanks and underscores too.
 
 AUTHORIZE_PAYMENT = Tool(
     FunctionSchema(
@@ -15,7 +19,7 @@ AUTHORIZE_PAYMENT = Tool(
                 {
                     "type": "object",
                     "properties": {
-                        "amount": {"type": "string", "pattern": r"^\d+\.\d{2}$"},
+                        "amount": {"type": "string", "pattern": f"^{_AMOUNT}$"},
                         "currency": {"type": "string", "description": "ISO 4217"},
                         "payee": {"type": "string"},
                         "method": {"type": "string"},
@@ -36,10 +40,9 @@ def read_payment(call: ToolCall) -> Wish:
         raise Malformed(f"the model called {call.name!r}, which was not offered")
     try:
         told = msgspec.json.decode(call.arguments, type=_Arguments)
-        whole, _, minor = told.amount.partition(".")
-        if len(minor) != 2:
-            raise ValueError("an amount has two decimals")
-        return Wish(int(whole) * 100 + int(minor), told.currency, told.payee, told.method)
+        if not re.fullmatch(_AMOUNT, told.amount):
+            raise ValueError("an amount has digits, a point and two decimals")
+        return Wish(int(told.amount.replace(".", "")), told.currency, told.payee, told.method)
     except (msgspec.DecodeError, ValueError) as error:
         raise Malformed(f"authorize_payment: {error}") from None
 

@@ -100,10 +100,8 @@ def round_schedule(
     dues = islice(arrivals.poisson(seed, round_, rate=1 / gap), len(sizes))
     schedule = []
     for conversation, (when, size) in enumerate(zip(dues, sizes, strict=True)):
-        order = sorted(
-            range(len(arms)),
-            key=lambda n: draws.uniform(seed, "order", round_, conversation, arms[n].name),  # used before the loop moves on
-        )
+        luck = [draws.uniform(seed, "order", round_, conversation, arm.name) for arm in arms]
+        order = sorted(range(len(arms)), key=luck.__getitem__)
         for slot, n in enumerate(order):
             later = draws.microseconds(gap * slot / len(arms))
             user = f"r{round_}a{n}c{conversation}"

@@ -21,6 +21,9 @@ import msgspec
 
 T = TypeVar("T")
 
+UNREADABLE = (ValueError, RecursionError)
+"""What decoding foreign JSON can raise: broken UTF-8 and too deep nesting are no DecodeError."""
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -71,5 +74,5 @@ def parse(body: bytes, shape: type[T]) -> T:
     """The JSON body as that struct, or Malformed."""
     try:
         return msgspec.json.decode(body, type=shape)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise Malformed(f"not a {shape.__name__}: {error}") from None

@@ -12,7 +12,15 @@ import httpx
 import msgspec
 
 from harness.providers import sse
-from harness.providers.call import Call, Endpoint, Malformed, Overloaded, ProviderFault, parse
+from harness.providers.call import (
+    UNREADABLE,
+    Call,
+    Endpoint,
+    Malformed,
+    Overloaded,
+    ProviderFault,
+    parse,
+)
 
 NAME = "openai"
 PATH = "/chat/completions"
@@ -22,18 +30,29 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
 class Message(msgspec.Struct, frozen=True):
-    role: Literal["system", "user", "assistant", "tool"]
+    role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | None = None
 
 
 class FunctionSchema(msgspec.Struct, frozen=True):
     name: str
-    description: str
-    parameters: msgspec.Raw
+    description: str = ""
+    parameters: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class Tool(msgspec.Struct, frozen=True):
     function: FunctionSchema
+    type: Literal["function"] = "function"
+
+
+class FunctionName(msgspec.Struct, frozen=True):
+    name: str
+
+
+class ToolChoice(msgspec.Struct, frozen=True):
+    """Forces a call of this one function."""
+
+    function: FunctionName
     type: Literal["function"] = "function"
 
 
@@ -42,12 +61,13 @@ class StreamOptions(msgspec.Struct, frozen=True):
 
 
 class ChatRequest(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the client asks. `tools` are function schemas; `tool_choice` as on the wire."""
+    """What the client asks. `tools` are function schemas; `tool_choice` is "none", "auto",
+    "required" or one function."""
 
     model: str
     messages: Sequence[Message]
     tools: Sequence[Tool] = ()
-    tool_choice: str | msgspec.Raw = "auto"
+    tool_choice: str | ToolChoice = "auto"
     max_completion_tokens: int | None = None
     stream: bool = False
     stream_options: StreamOptions | None = None
@@ -143,10 +163,15 @@ def decode_stream(body: bytes) -> ChatReply:
 
 
 def decode_request(request: httpx.Request) -> ChatRequest | ApiError:
-    """The request as sent, or the 400 that the API would answer."""
+    """The request as sent, or the error that the API would answer."""
+    if request.method != "POST" or not request.url.path.endswith(PATH):
+        return ApiError(
+            f"Unknown request URL: {request.method} {request.url.path}.",
+            "invalid_request_error", None, "unknown_url",
+        )  # fmt: skip
     try:
         wire = msgspec.json.decode(request.content, type=ChatRequest)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         return ApiError(f"We could not parse your request: {error}", "invalid_request_error")
     if not wire.messages:
         return ApiError(
@@ -173,8 +198,9 @@ def encode_reply(reply: ChatReply) -> bytes:
 def encode_chunks(
     reply: ChatReply, pieces: Sequence[str], *, include_usage: bool = False
 ) -> Iterator[bytes]:
-    """The stream of a text reply: an opening chunk with the role, one chunk a piece, the finish,
-    the usage where asked for, and the end mark. The pieces must join to `reply.text`."""
+    """The stream of a reply: an opening chunk with the role, one chunk a piece of text, two a tool
+    call, then the finish, the usage where asked for, and the end mark, all three in one.
+    The pieces must join to `reply.text`."""
 
     def chunk(choices: list["_StreamChoice"], usage: Usage | None = None) -> bytes:
         wire = _Chunk(reply.id, reply.model, reply.created, choices, usage)
@@ -183,6 +209,11 @@ def encode_chunks(
     yield chunk([_StreamChoice(_Delta(role="assistant", content=""))])
     for piece in pieces:
         yield chunk([_StreamChoice(_Delta(content=piece))])
+    for index, call in enumerate(reply.tool_calls):
+        head = _DeltaCall(index, call.id, "function", _DeltaFunction(call.name, ""))
+        arguments = _DeltaCall(index, function=_DeltaFunction(arguments=call.arguments))
+        yield chunk([_StreamChoice(_Delta(tool_calls=[head]))])
+        yield chunk([_StreamChoice(_Delta(tool_calls=[arguments]))])
     closing = chunk([_StreamChoice(_Delta(), reply.finish_reason)])
     usage = chunk([], reply.usage) if include_usage else b""
     yield closing + usage + sse.encode_event(sse.Event("[DONE]"))
@@ -236,6 +267,7 @@ class _DeltaFunction(msgspec.Struct, omit_defaults=True):
 class _DeltaCall(msgspec.Struct, omit_defaults=True):
     index: int
     id: str | None = None
+    type: Literal["function"] | None = None
     function: _DeltaFunction | None = None
 
 
@@ -275,10 +307,13 @@ class _Fold:
         self._usage: Usage | None = None
 
     def add(self, data: str) -> None:
-        if data.startswith('{"error"'):
+        try:
+            wire = parse(data.encode(), _Chunk)
+        except Malformed:
             # Once the status is 200, trouble can only be told inside the stream.
-            raise Overloaded(f"error in mid-stream: {parse(data.encode(), _ErrorBody).error.type}")
-        wire = parse(data.encode(), _Chunk)
+            if error := _error(data.encode()):
+                raise Overloaded(f"error in mid-stream: {error.type}") from None
+            raise
         self._head = self._head or wire
         self._usage = wire.usage or self._usage
         for choice in wire.choices:
@@ -311,9 +346,14 @@ class _Fold:
 
 
 def _fault(status: int, body: bytes) -> ProviderFault:
-    try:
-        error = parse(body, _ErrorBody).error
-        told = f"{status} {error.type} {error.code or ''}".rstrip()
-    except Malformed:
-        told = f"{status} without an error body"
+    error = _error(body)
+    what = f"{error.type} {error.code or ''}".rstrip() if error else "without an error body"
+    told = f"{status} {what}"
     return Overloaded(told) if status in OVERLOADED else Malformed(told)
+
+
+def _error(body: bytes) -> ApiError | None:
+    try:
+        return parse(body, _ErrorBody).error
+    except Malformed:
+        return None

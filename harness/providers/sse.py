@@ -5,8 +5,11 @@ starts with a colon is a comment, several data lines of one event are joined by 
 that no blank line closes is never dispatched.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class Event:
 
 def encode_event(event: Event) -> bytes:
     name = f"event: {event.name}\n" if event.name else ""
-    data = "".join(f"data: {line}\n" for line in event.data.split("\n"))
+    data = "".join(f"data: {line}\n" for line in _LINE_END.split(event.data))
     return f"{name}{data}\n".encode()
 
 
@@ -47,5 +50,4 @@ def decode_events(body: bytes) -> Iterator[Event]:
 
 
 def _lines(body: bytes) -> list[str]:
-    text = body.decode("utf-8", "replace").removeprefix("\ufeff")
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")[:-1]
+    return _LINE_END.split(body.decode("utf-8", "replace").removeprefix("\ufeff"))[:-1]

@@ -6,6 +6,7 @@ it meant to take. From it every run on mocks knows its own measurement error.
 """
 
 from dataclasses import dataclass
+from math import isfinite
 
 import httpx
 
@@ -41,7 +42,8 @@ def encode_draw(key: DrawKey) -> str:
 def decode_draw(headers: httpx.Headers) -> DrawKey | None:
     """None when absent or unreadable: a foreign client is served, with draws of the mock's own."""
     try:
-        round_of, conversation, turn, stage, attempt = headers[DRAW_HEADER].split(".")
+        round_of, conversation, turn, rest = headers[DRAW_HEADER].split(".", 3)
+        stage, attempt = rest.rsplit(".", 1)
         return DrawKey(int(round_of), int(conversation), int(turn), stage, int(attempt))
     except (KeyError, ValueError):
         return None
@@ -55,6 +57,7 @@ def decode_told(headers: httpx.Headers) -> Told | None:
     """None when the other side told nothing, as no real provider does."""
     try:
         injected_ms, queue_ms, leaks = headers[TOLD_HEADER].split(",")
-        return Told(float(injected_ms), float(queue_ms), int(leaks))
+        told = Told(float(injected_ms), float(queue_ms), int(leaks))
     except (KeyError, ValueError):
         return None
+    return told if isfinite(told.injected_ms + told.queue_ms) else None

@@ -11,20 +11,21 @@ path below beyond those claims is assumed, ours.
 """
 
 import base64
-import binascii
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import httpx
 import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from harness.providers.call import Call, Endpoint, Malformed, Overloaded, parse
+from harness.providers.call import UNREADABLE, Call, Endpoint, Malformed, Overloaded, parse
 
 NAME = "wechat-ai"
 SESSION_PATH, KEY_PATH, RPC_PATH = "/oauth/session", "/keys/current", "/rpc"
 ENVELOPE_VERSION = "0.9"
+KEY_BITS = 2048
 SEAL_LIMIT = 190
 """Bytes that OAEP with SHA-256 leaves of a 2048-bit block: 256 - 2*32 - 2 (RFC 8017, 7.1.1)."""
 
@@ -178,7 +179,7 @@ def decode_request(request: httpx.Request) -> SessionRequest | KeyRequest | Tran
             return msgspec.json.decode(request.content, type=SessionRequest)
         if path.endswith(RPC_PATH) and request.method == "POST":
             return _transaction(msgspec.json.decode(request.content, type=_Envelope))
-    except (msgspec.DecodeError, binascii.Error, ValueError) as error:
+    except UNREADABLE as error:
         return Refusal("MALFORMED_REQUEST", str(error))
     return Refusal("MALFORMED_REQUEST", f"no such call: {request.method} {path}")
 
@@ -232,6 +233,12 @@ class _Envelope(msgspec.Struct):
     seal: _Seal
 
 
+class _Verdict(msgspec.Struct):
+    """What tells a refusal, which comes in an envelope, from a session, which does not."""
+
+    ret: str = ""
+
+
 class _Reply(msgspec.Struct, omit_defaults=True):
     ver: str
     seq: str
@@ -254,7 +261,7 @@ def _transaction(envelope: _Envelope) -> Transaction:
 
 
 def _decode_session(status: int, headers: httpx.Headers, body: bytes) -> Session | Refusal:
-    if status == 200 and not body.startswith(b'{"ver"'):
+    if status == 200 and not parse(body, _Verdict).ret:
         return parse(body, Session)
     return _refusal(status, body)
 
@@ -265,10 +272,10 @@ def _decode_key(status: int, headers: httpx.Headers, body: bytes) -> SealingKey:
     told = parse(body, PublicKey)
     try:
         key = serialization.load_pem_public_key(told.public_key_pem.encode())
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise Malformed("the public key is not PEM") from None
-    if not isinstance(key, rsa.RSAPublicKey):
-        raise Malformed("the public key is not RSA")
+    if not isinstance(key, rsa.RSAPublicKey) or key.key_size < KEY_BITS:
+        raise Malformed(f"the public key is not RSA of {KEY_BITS} bits")
     return SealingKey(told.key_id, key, told.expires_in_s)
 
 

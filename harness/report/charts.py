@@ -35,11 +35,13 @@ BLUE, GREEN, ORANGE, VERMILION, PURPLE = (
 )  # fmt: skip
 INK, GREY, FAINT = "#222222", "#767676", "#D5D5D5"
 
-STRATEGY_COLOURS = {
-    (False, False): INK,
-    (True, False): ORANGE,
-    (False, True): BLUE,
-    (True, True): GREEN,
+# Broad lines lie below thin ones and dashes are staggered, so that curves that coincide all stay
+# in sight.
+STRATEGY_LINES = {
+    (False, False): (INK, 1.1),
+    (False, True): (BLUE, 1.9),
+    (True, False): (ORANGE, 2.7),
+    (True, True): (GREEN, 3.6),
 }
 STAGE_COLOURS = {
     "intent": BLUE,
@@ -68,6 +70,7 @@ STYLE = {
     "axes.edgecolor": GREY,
     "axes.labelcolor": INK,
     "hatch.linewidth": 0.6,
+    "lines.scale_dashes": False,
     "svg.hashsalt": "tollbench",
     "text.color": INK,
     "text.parse_math": False,
@@ -81,7 +84,7 @@ BUDGETS_S = (1, 3, 5)
 TICKS_S = (0.1, 0.2, 0.5, 1, 1.5, 2, 3, 4, 5, 7, 10, 20, 50, 100)
 MOST_POINTS = 500
 NEGLIGIBLE_SHARE = 0.002
-FAILED = "error"
+FAILED = ("error", "unknown")
 HATCH = "/////"
 SPAN_WORDS = ("on the critical path", "hidden behind it", "first byte")
 
@@ -140,7 +143,7 @@ def draw_ecdf(summary: RunSummary, rows: Rows) -> Figure:
     page = _page(4.25 + legend_in, _ecdf_title(summary), summary)
     axes = page.axes(0.085, 0.89, 0.5 + legend_in, 3.4, None)
     times = _response_times(rows.flows)
-    for variant in sorted(from_baseline(summary.variants), key=lambda v: v.p50_ms or np.inf):
+    for variant in sorted(from_baseline(summary.variants), key=_printed_p50):
         answered, turns = times.get(variant.name, (np.array([]), 0))
         if len(answered):
             _draw_steps(axes, variant, answered, turns)
@@ -203,16 +206,19 @@ CHARTS: dict[str, Callable[[RunSummary, Rows], Figure]] = {
 
 
 def median_turn(variant: str, flows: Iterable[FlowRow]) -> FlowRow | None:
-    """The answered turn whose response time is the p50 order statistic, or the nearest paid one."""
+    """The turn whose response time is the p50 order statistic, or the paid turn nearest in rank.
+
+    Turns that failed rank last; nobody is the median when that is where the middle lies.
+    """
     ranked = sorted(
-        (flow for flow in flows if flow.variant == variant and flow.outcome != FAILED),
-        key=lambda flow: flow.response_ms,
+        (flow for flow in flows if flow.variant == variant),
+        key=lambda flow: (flow.outcome in FAILED, flow.response_ms),
     )
     middle = (len(ranked) - 1) // 2
+    if not ranked or ranked[middle].outcome in FAILED:
+        return None
     paid = [rank for rank, flow in enumerate(ranked) if flow.outcome == "paid"]
-    if paid:
-        middle = min(paid, key=lambda rank: abs(rank - middle))
-    return ranked[middle] if ranked else None
+    return ranked[min(paid, key=lambda rank: abs(rank - middle), default=middle)]
 
 
 def _page(body_in: float, title: str, summary: RunSummary) -> _Page:
@@ -248,12 +254,18 @@ def _provenance(summary: RunSummary) -> list[str]:
 
 def _ecdf_title(summary: RunSummary) -> str:
     first, best = from_baseline(summary.variants)[:1], fastest(summary.variants)
-    if best is None or best.p50_ms is None:
+    told = [_told(v.p50_ms, v) for v in (*best[:1], *first) if v.p50_ms is not None]
+    if not told:
         return "Response time of every turn, by strategy"
-    title = f"Median response time: {best.p50_ms:.0f} ms under {label(best)}"
-    if first[0] is best or first[0].p50_ms is None:
-        return title
-    return f"{title}, {first[0].p50_ms:.0f} ms under {label(first[0])}"
+    return f"Median response time: {', '.join(dict.fromkeys(told))}"
+
+
+def _told(ms: float, variant: VariantSummary) -> str:
+    return f"{ms:.0f}\N{NO-BREAK SPACE}ms under {label(variant)}"
+
+
+def _printed_p50(variant: VariantSummary) -> float:
+    return np.inf if variant.p50_ms is None else round(variant.p50_ms)
 
 
 def _response_times(flows: Iterable[FlowRow]) -> dict[str, tuple[NDArray[np.float64], int]]:
@@ -263,7 +275,7 @@ def _response_times(flows: Iterable[FlowRow]) -> dict[str, tuple[NDArray[np.floa
     for flow in flows:
         turns[flow.variant] = turns.get(flow.variant, 0) + 1
         times = answered.setdefault(flow.variant, [])
-        if flow.outcome != FAILED:
+        if flow.outcome not in FAILED:
             times.append(flow.response_ms / 1000)
     return {name: (np.sort(np.array(answered[name])), n) for name, n in turns.items()}
 
@@ -274,14 +286,16 @@ def _draw_steps(
     ranks = np.arange(len(answered))
     if len(ranks) > MOST_POINTS:
         ranks = np.linspace(0, len(answered) - 1, MOST_POINTS).round().astype(np.int64)
+    colour, width = STRATEGY_LINES[variant.prewarm, variant.token_cache]
     median = "" if variant.p50_ms is None else f"{variant.p50_ms:.0f} ms  "
     axes.plot(
         np.concatenate((answered[:1], answered[ranks])),
         np.concatenate(([0.0], (ranks + 1) / turns)),
         drawstyle="steps-post",
-        color=STRATEGY_COLOURS[variant.prewarm, variant.token_cache],
-        linestyle=(0, (4, 1.6)) if variant.parallel_confirm else "solid",
-        linewidth=1.5,
+        color=colour,
+        linewidth=width,
+        linestyle=(2.2 * width, (6, 2.4)) if variant.parallel_confirm else "solid",
+        zorder=3 - 0.1 * width,
         label=f"{median}{label(variant)}",
     )
 
@@ -382,8 +396,10 @@ def _median(variant: VariantSummary, rows: Rows) -> _Median | None:
 
 
 def _waterfall_title(shown: Sequence[_Median]) -> str:
-    told = [f"{m.turn.response_ms:.0f} ms under {label(m.variant)}" for m in shown]
-    return f"The median turn takes {', '.join(told)}" if told else "No turn was answered"
+    if not shown:
+        return "No median turn to show: none ran, or half were never answered"
+    told = [_told(m.turn.response_ms, m.variant) for m in shown]
+    return f"The median turn takes {', '.join(told)}"
 
 
 def _draw_turn(axes: Axes, median: _Median) -> None:

@@ -11,12 +11,14 @@ from rich.text import Text
 from harness.record import EffectSummary, Health, RunSummary, VariantSummary
 from harness.report.words import (
     FACTORS,
+    NEVER,
     effect_sentences,
     factor_name,
     fastest,
     from_baseline,
     interval,
     percentile,
+    quantile_text,
     reading,
     switched_on,
     turn_count,
@@ -35,6 +37,7 @@ STAGES = ("intent", "session", "pay", "confirm")
 NOTABLE_SHARE = 0.05
 READING_STYLES = {"saves": "green", "costs": "red", "cannot tell": "dim", "too few rounds": "dim"}
 TROUBLE_HEADERS = {"corrections": "correc-\ntions", "errors": "errors"}
+NEVER_NOTE = f"{NEVER}: so many turns failed that the figure lies among them"
 MAIN_NOTE = "A mitigation's change is averaged over the settings of the others."
 PAIR_NOTE = "a x b is the change of a with b on, minus with b off: above 0 they overlap."
 CURRENCY_EXPONENTS = {"JPY": 0, "KRW": 0, "VND": 0}
@@ -82,6 +85,8 @@ def _print_latency(variants: list[VariantSummary], console: Console) -> None:
         if _fits(table, console):
             break
     console.print(table)
+    if any(NEVER in cell for v in variants for cell in _quantile_cells(v)):
+        console.print(Text(NEVER_NOTE, style="dim"))
 
 
 def _latency_table(
@@ -91,16 +96,20 @@ def _latency_table(
     table = _strategy_table(variants, ["p50", "p95", "p99"], gap)
     best = fastest(variants)
     for v in variants:
-        cells = [
-            interval(v.p50_ms, v.p50_ms_lo, v.p50_ms_hi),
-            interval(v.p95_ms, v.p95_ms_lo, v.p95_ms_hi),
-            interval(v.p99_ms, v.p99_ms_lo, v.p99_ms_hi),
-        ]
+        cells = _quantile_cells(v)
         if stacked:
             cells = [cell.replace(" [", "\n[") for cell in cells]
-        p50 = Text(cells[0], style="bold" if v is best else "")
+        p50 = Text(cells[0], style="bold" if v in best else "")
         table.add_row(*_marks(v, variants, console), p50, *cells[1:])
     return table
+
+
+def _quantile_cells(v: VariantSummary) -> list[str]:
+    return [
+        quantile_text(v.turns, 0.50, v.p50_ms, v.p50_ms_lo, v.p50_ms_hi),
+        quantile_text(v.turns, 0.95, v.p95_ms, v.p95_ms_lo, v.p95_ms_hi),
+        quantile_text(v.turns, 0.99, v.p99_ms, v.p99_ms_lo, v.p99_ms_hi),
+    ]
 
 
 def _print_costs(variants: list[VariantSummary], currency: str, console: Console) -> None:
@@ -179,27 +188,30 @@ def _effect_cell(effect: EffectSummary | None) -> Text:
 
 def _print_stages(variants: list[VariantSummary], console: Console) -> None:
     _print_heading("Where the time goes: mean ms on the critical path, and its share", console)
-    for gap in (2, 1):
-        table = _stage_table(variants, console, gap)
+    usual, notable = _named_stages(variants)
+    for stages, gap in product(([*usual, *notable], usual), (2, 1)):
+        table = _stage_table(variants, stages, console, gap)
         if _fits(table, console):
             break
     console.print(table)
 
 
-def _stage_table(variants: list[VariantSummary], console: Console, gap: int) -> Table:
+def _stage_table(
+    variants: list[VariantSummary], stages: list[str], console: Console, gap: int
+) -> Table:
     """Named stages, the rest of the critical path as `other`, and the mean they add up to."""
-    stages = _named_stages(variants)
     table = _strategy_table(variants, [*stages, "other", "mean"], gap)
     for v in variants:
         total = sum(v.critical_ms.values())
         named = [v.critical_ms.get(stage, 0.0) for stage in stages]
-        parts = [_part(ms, total) for ms in (*named, total - sum(named))]
+        other = sum(ms for stage, ms in v.critical_ms.items() if stage not in stages)
+        parts = [_part(ms, total) for ms in (*named, other)]
         table.add_row(*_marks(v, variants, console), *parts, f"{total:.0f}")
     return table
 
 
-def _named_stages(variants: Iterable[VariantSummary]) -> list[str]:
-    """The usual stages that occur, and up to one more that takes a notable share of a turn."""
+def _named_stages(variants: Iterable[VariantSummary]) -> tuple[list[str], list[str]]:
+    """The usual stages that occur, and the one other that takes a notable share of some turns."""
     most: dict[str, float] = {}
     for v in variants:
         total = sum(v.critical_ms.values()) or 1.0
@@ -207,7 +219,7 @@ def _named_stages(variants: Iterable[VariantSummary]) -> list[str]:
             most[stage] = max(most.get(stage, 0.0), ms / total)
     others = sorted((stage for stage in most if stage not in STAGES), key=lambda s: (-most[s], s))
     notable = [stage for stage in others if most[stage] >= NOTABLE_SHARE]
-    return [stage for stage in STAGES if stage in most] + notable[:1]
+    return [stage for stage in STAGES if stage in most], notable[:1]
 
 
 def _print_validity(summary: RunSummary, results_path: str, console: Console) -> None:

@@ -11,6 +11,8 @@ FACTORS = {
     "parallel_confirm": "parallel confirmation",
 }
 
+NEVER = "never"
+
 Reading = Literal["saves", "costs", "cannot tell", "too few rounds"]
 
 
@@ -61,10 +63,11 @@ def from_baseline(variants: Iterable[VariantSummary]) -> list[VariantSummary]:
     return sorted(variants, key=_distance)
 
 
-def fastest(variants: Iterable[VariantSummary]) -> VariantSummary | None:
-    """The strategy with the least p50, or nobody while no p50 is known."""
-    known = [(v.p50_ms, _distance(v), v) for v in variants if v.p50_ms is not None]
-    return min(known)[2] if known else None
+def fastest(variants: Iterable[VariantSummary]) -> list[VariantSummary]:
+    """The strategies of least p50 to the printed millisecond, from baseline; nobody if unknown."""
+    known = [(round(v.p50_ms), v) for v in from_baseline(variants) if v.p50_ms is not None]
+    least = min((p50 for p50, _ in known), default=0)
+    return [v for p50, v in known if p50 == least]
 
 
 def label(variant: VariantSummary) -> str:
@@ -79,10 +82,24 @@ def percentile(quantile: float) -> str:
     return f"p{quantile * 100:g}"
 
 
-def interval(estimate: float | None, lo: float | None, hi: float | None) -> str:
-    """`3812 [3768, 3861]`; one decimal where whole milliseconds would round a finding to 0."""
-    if estimate is None:
+def quantile_text(
+    turns: int, quantile: float, estimate: float | None, lo: float | None, hi: float | None
+) -> str:
+    """`3812 [3768, 3861]`, `n too small`, or `never` for a figure among turns never answered.
+
+    A 95% interval between order statistics has an upper end when quantile ** turns is at most
+    0.025; from there on, only an infinite figure is left out of a summary.
+    """
+    if quantile**turns > 0.025:
         return "n too small"
+    known = [figure for figure in (estimate, lo, hi) if figure is not None]
+    told = iter(rounded(known) if known else [])
+    middle, low, high = (NEVER if x is None else next(told) for x in (estimate, lo, hi))
+    return NEVER if lo is None else f"{middle} [{low}, {high}]"
+
+
+def interval(estimate: float, lo: float | None, hi: float | None) -> str:
+    """`-388 [-397, -379]`; one decimal where whole milliseconds would round a finding to 0."""
     if lo is None or hi is None:
         return f"{rounded([estimate])[0]} [unknown]"
     middle, low, high = rounded([estimate, lo, hi])

@@ -136,7 +136,7 @@ def _play(rows: Rows, name: str, on: set[str], round_: int, turn: int, met: Weat
 
 def _summarise(name: str, on: set[str], rows: Rows) -> VariantSummary:
     flows = rows.flows
-    answered = np.sort([f.response_ms for f in flows if f.outcome != "error"])
+    answered = np.sort([np.inf if f.outcome == "error" else f.response_ms for f in flows])
     figures = {
         f"p{q * 100:g}_ms{suffix}": figure
         for q in QUANTILES
@@ -173,11 +173,13 @@ def _order_interval(
 ) -> tuple[float | None, float | None, float | None]:
     """The quantile between order statistics about two standard deviations of rank apart."""
     n = len(values)
-    reach = 1.96 * float(np.sqrt(n * quantile * (1 - quantile)))
-    low, high = round(n * quantile - reach) - 1, round(n * quantile + reach)
-    if low < 0 or high >= n:
+    if quantile**n > 0.025:
         return None, None, None
-    return float(np.quantile(values, quantile)), float(values[low]), float(values[high])
+    reach = 1.96 * float(np.sqrt(n * quantile * (1 - quantile)))
+    ranks = (n * quantile, n * quantile - reach, n * quantile + reach + 1)
+    places = [min(max(round(rank), 1), n) - 1 for rank in ranks]
+    middle, low, high = (float(values[i]) if np.isfinite(values[i]) else None for i in places)
+    return middle, low, high
 
 
 def _effects(

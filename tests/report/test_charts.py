@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from msgspec.structs import replace
 
-from harness.record import Rows, RunSummary
+from harness.record import Outcome, Rows, RunSummary
 from harness.report.charts import CHARTS, STYLE, draw, draw_all, median_turn
 
 from .sample import FACTORS, sample_run
@@ -172,6 +172,19 @@ def test_the_median_turn_is_the_order_statistic_and_paid_where_one_is_near() -> 
     chosen = median_turn("baseline", flows)
     assert chosen is not None and chosen.response_ms == 20
     assert median_turn("prewarm", flows) is None
+
+
+def test_failed_turns_rank_behind_all_answered_ones() -> None:
+    _, rows = sample_run((), rounds=1, turns=5)
+    outcomes: list[Outcome] = ["error", "unknown", "paid", "paid", "paid"]
+    flows = [
+        replace(flow, response_ms=10.0 * place, outcome=outcome)
+        for place, (flow, outcome) in enumerate(zip(rows.flows, outcomes, strict=True))
+    ]
+    chosen = median_turn("baseline", flows)
+    assert chosen is not None and chosen.response_ms == 40
+    flows[2] = replace(flows[2], outcome="error")
+    assert median_turn("baseline", flows) is None
 
 
 def test_the_waterfall_ends_at_the_response_time_of_the_turn_it_shows() -> None:

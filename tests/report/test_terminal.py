@@ -1,6 +1,7 @@
 """The report fits 80 columns and hides nothing; this file never opens a real terminal."""
 
 import io
+import re
 
 import pytest
 from msgspec.structs import replace
@@ -124,14 +125,22 @@ def test_a_quantile_without_enough_turns_says_so(one_factor: RunSummary) -> None
     assert rendered(one_factor).count("n too small") == 4
 
 
+def test_a_quantile_among_failed_turns_is_called_never_and_explained(
+    troubled: RunSummary, full: RunSummary
+) -> None:
+    assert "never: so many turns failed" in rendered(troubled)
+    assert "never" not in rendered(full)
+
+
 def test_a_report_without_a_terminal_has_no_colour_codes(full: RunSummary) -> None:
     assert "\x1b" not in rendered(full)
 
 
-def test_the_fastest_p50_alone_is_bold_in_its_table(full: RunSummary) -> None:
-    table = rendered(full, terminal=True).split("Response time")[1].split("Turns answered")[0]
-    bold = [line for line in table.splitlines()[1:] if "\x1b[1m" in line and "[27" in line]
-    assert len(bold) == 1
+def test_only_the_fastest_p50_is_bold_and_so_is_one_that_reads_the_same(full: RunSummary) -> None:
+    bold_p50 = re.compile(r"\x1b\[1m *2\d{3} \[")
+    assert len(bold_p50.findall(rendered(full, terminal=True))) == 1
+    tied = with_variants(full, p50_ms=2741.3)
+    assert len(bold_p50.findall(rendered(tied, terminal=True))) == len(full.variants)
 
 
 def test_errors_and_corrections_get_columns_where_they_fit_and_a_line_where_not(
@@ -171,6 +180,17 @@ def test_critical_path_shares_add_up_with_the_unnamed_stages_as_other(full: RunS
         *["intent", "pay", "refund", "other", "mean"],
     ]
     assert stages[4].split()[3:] == ["50", "50%", "25", "25%", "20", "20%", "5", "5%", "100"]
+
+
+def test_stages_that_leave_no_rest_leave_no_minus_zero(full: RunSummary) -> None:
+    stages = {"confirm": 0.7, "pay": 0.1, "session": 0.2, "intent": 0.3}
+    assert " -0" not in rendered(with_variants(full, critical_ms=stages)).split("Where the time")[1]
+
+
+def test_a_notable_stage_goes_to_other_where_80_columns_are_too_few(slow: RunSummary) -> None:
+    stages = {"intent": 9e4, "session": 9e4, "pay": 9e4, "confirm": 9e4, "own time": 9e4}
+    text = rendered(with_variants(slow, critical_ms=stages))
+    assert "own time" not in text and max(len(line) for line in text.splitlines()) <= 80
 
 
 def test_an_unknown_health_figure_is_called_unknown(full: RunSummary) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from harness.record import EffectSummary
 from harness.report.terminal import effect_sentences
-from harness.report.words import fastest, from_baseline, interval, label, varied
+from harness.report.words import fastest, from_baseline, interval, label, quantile_text, varied
 
 from .sample import sample_run
 
@@ -137,16 +137,36 @@ def test_the_interval_of_a_saving_runs_from_less_to_more(
     ("figures", "text"),
     [
         ((3812.4, 3768.0, 3861.2), "3812 [3768, 3861]"),
-        ((None, None, None), "n too small"),
         ((3812.4, None, None), "3812 [unknown]"),
         ((4.25, -1.0, 9.5), "4.2 [-1.0, 9.5]"),
         ((-0.01, -0.04, -0.0), "0.0 [0.0, 0.0]"),
     ],
 )
 def test_an_interval_is_printed_whole_or_its_lack_is(
-    figures: tuple[float | None, float | None, float | None], text: str
+    figures: tuple[float, float | None, float | None], text: str
 ) -> None:
     assert interval(*figures) == text
+
+
+@pytest.mark.parametrize(
+    ("turns", "quantile", "figures", "text"),
+    [
+        (1000, 0.99, (3812.4, 3768.0, 3861.2), "3812 [3768, 3861]"),
+        (367, 0.99, (None, None, None), "n too small"),
+        (368, 0.99, (None, None, None), "never"),
+        (71, 0.95, (None, None, None), "n too small"),
+        (72, 0.95, (3812.4, 3768.0, None), "3812 [3768, never]"),
+        (6, 0.5, (None, 3768.0, None), "never [3768, never]"),
+        (0, 0.5, (None, None, None), "n too small"),
+    ],
+)
+def test_an_infinite_quantile_is_told_from_one_with_too_few_turns(
+    turns: int,
+    quantile: float,
+    figures: tuple[float | None, float | None, float | None],
+    text: str,
+) -> None:
+    assert quantile_text(turns, quantile, *figures) == text
 
 
 def test_strategies_go_from_baseline_to_everything_on() -> None:
@@ -172,4 +192,4 @@ def test_only_a_mitigation_that_was_on_and_off_counts_as_varied(factors: tuple[s
 
 def test_nobody_is_fastest_while_no_p50_is_known() -> None:
     summary, _ = sample_run(rounds=1, turns=2)
-    assert fastest(summary.variants) is None
+    assert fastest(summary.variants) == []

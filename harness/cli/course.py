@@ -1,0 +1,56 @@
+"""How a run went, and how what ends it early is told; it runs nothing itself."""
+
+import contextlib
+import sys
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from harness.load.engine import Tally
+
+
+class Progress(Protocol):
+    """Shows how far a run is. It may start a thread, so it is started after workers are forked."""
+
+    def start(self) -> None: ...
+    def advance(self, turns: int) -> None: ...
+
+
+@dataclass(slots=True)
+class Course:
+    """What finished, and why the run stopped early if it did."""
+
+    tally: Tally = field(default_factory=Tally)
+    rounds_finished: int = 0
+    stopped: str = ""
+
+
+@contextlib.contextmanager
+def stopping(course: Course, rounds: int) -> Iterator[None]:
+    """What ends the body early becomes a reason in the course; a bug's traceback is shown too."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        course.stopped = f"interrupted after {course.rounds_finished} of {rounds} rounds"
+    except Exception as error:
+        _show(error)
+        cause = _innermost(error)
+        course.stopped = (
+            f"stopped after {course.rounds_finished} of {rounds} rounds "
+            f"by {type(cause).__name__}: {cause}"
+        )
+
+
+def _show(error: Exception) -> None:
+    if error.__cause__ is not None:
+        print(error.__cause__, file=sys.stderr)  # raised in a worker, which sent its traceback
+    else:
+        traceback.print_exception(error)
+
+
+def _innermost(error: Exception) -> Exception:
+    # The engine's task group wraps whatever a scenario raised.
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

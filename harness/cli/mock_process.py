@@ -1,0 +1,37 @@
+"""The mocks in a process of their own, for as long as a run lasts; it leaves none behind."""
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import msgspec
+
+from mocks.host import MockConfig
+
+
+@contextlib.contextmanager
+def mock_process(config: MockConfig) -> Iterator[str]:
+    """The base URL of mocks on loopback, served for as long as the context lasts."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mocks.server"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is ours to handle; the mocks end when their input does.
+    )
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        process.stdin.write(msgspec.json.encode(config) + b"\n")
+        process.stdin.flush()
+        port = process.stdout.readline().strip()
+        if not port:
+            raise RuntimeError("the mock process did not start; its error is above")
+        yield f"http://127.0.0.1:{int(port)}"
+    finally:
+        process.stdin.close()
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()

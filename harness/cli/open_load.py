@@ -1,0 +1,83 @@
+"""Running one arm open-loop: a strategy against the mocks, or a probe of any URL."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+
+from harness import clock as clocks
+from harness.cli.course import Course, Progress, stopping
+from harness.cli.mock_process import mock_process
+from harness.cli.rounds import WARM_UP_ROUND
+from harness.cli.wiring import Setup, in_process_arms, probe_arm, socket_arms
+from harness.clock import Clock, ClockName
+from harness.load.engine import Arm, Tally, open_schedule, round_schedule, run_round
+from harness.transport import socket_transport
+from scenarios.http_probe import HttpProbe
+
+Arms = AbstractAsyncContextManager[Arm]
+
+
+def run_load(setup: Setup, duration_s: float, progress: Progress) -> Course:
+    """The setup's first strategy at its rate for `duration_s` of arrivals, and until they end."""
+    clock = clocks.clock(setup.clock)
+    with contextlib.ExitStack() as stack:
+        if setup.clock == "virtual":
+            arm = _in_process(setup, clock)
+        else:
+            arm = _on_sockets(setup, clock, stack.enter_context(mock_process(setup.mocks)))
+        turns_each = setup.scenario.turns
+        return _run(setup.clock, arm, setup.seed, turns_each, setup.rate, duration_s, progress)
+
+
+def run_probe(
+    probe: HttpProbe, seed: int, rate: float, duration_s: float, progress: Progress
+) -> Course:
+    """GET the URL at that rate on the real clock."""
+
+    @contextlib.asynccontextmanager
+    async def arm() -> AsyncIterator[Arm]:
+        async with socket_transport() as transport:
+            yield probe_arm(probe, seed, clocks.RealClock(), transport)
+
+    return _run("real", arm(), seed, probe.turns, rate, duration_s, progress)
+
+
+def _run(
+    clock_name: ClockName,
+    making: Arms,
+    seed: int,
+    turns_each: int,
+    rate: float,
+    duration_s: float,
+    progress: Progress,
+) -> Course:
+    course, clock = Course(), clocks.clock(clock_name)
+
+    async def main() -> None:
+        async with making as arm:
+            schedule = open_schedule(
+                seed, arm, turns_each=turns_each, rate=rate, duration_s=duration_s
+            )
+            on_turn = lambda: progress.advance(1)  # noqa: E731
+            await run_round(clock, [arm], schedule, course.tally, on_turn)
+        course.rounds_finished = 1
+
+    with stopping(course, 1):
+        progress.start()
+        clocks.run(clock_name, main())
+    return course
+
+
+@contextlib.asynccontextmanager
+async def _in_process(setup: Setup, clock: Clock) -> AsyncIterator[Arm]:
+    yield in_process_arms(setup, 0, clock)[0]
+
+
+@contextlib.asynccontextmanager
+async def _on_sockets(setup: Setup, clock: Clock, base_url: str) -> AsyncIterator[Arm]:
+    """Warmed up by one unrecorded turn: it opens a connection and loads code."""
+    async with socket_transport() as transport:
+        warm = socket_arms(setup, WARM_UP_ROUND, clock, [transport], base_url)
+        one = round_schedule(setup.seed, WARM_UP_ROUND, warm, turns=1, turns_each=1, rate=100.0)
+        await run_round(clock, warm, one, Tally())
+        yield socket_arms(setup, 0, clock, [transport], base_url)[0]

@@ -1,0 +1,92 @@
+"""What a load run found: one flat object, and the same in a few lines for a person."""
+
+import msgspec
+import numpy as np
+from rich.console import Console
+
+from harness.record import Rows, RunSummary
+from harness.stats.quantiles import quantile
+
+PERCENTILES = (50, 90, 95, 99)
+
+
+class LoadFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """Response times count from the due time. A percentile is null when so many turns failed that
+    it would be one of them, or when there is no turn at all."""
+
+    p50_ms: float | None
+    p90_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    max_ms: float | None
+    due: int
+    started: int
+    finished: int
+    failed: int
+    lag_p99_ms: float | None
+    valid: bool
+    invalid_because: list[str]
+    results: str
+
+
+def load_figures(summary: RunSummary, rows: Rows, results: str) -> LoadFigures:
+    failed = ("error", "unknown")
+    responses = np.sort(
+        [np.inf if row.outcome in failed else row.response_ms for row in rows.flows]
+    )
+    p50, p90, p95, p99, largest = (
+        _known(responses, q) for q in (*(p / 100 for p in PERCENTILES), 1.0)
+    )
+    health = summary.health
+    return LoadFigures(
+        p50_ms=p50,
+        p90_ms=p90,
+        p95_ms=p95,
+        p99_ms=p99,
+        max_ms=largest,
+        due=health.due,
+        started=health.started,
+        finished=health.finished,
+        failed=health.failed,
+        lag_p99_ms=health.lag_p99_ms,
+        valid=summary.valid,
+        invalid_because=summary.invalid_because,
+        results=results,
+    )
+
+
+def print_load(summary: RunSummary, figures: LoadFigures, console: Console) -> None:
+    variant = summary.variants[0].name if summary.variants else ""
+    console.print(
+        f"[bold]{summary.scenario}[/]  {variant}, {summary.clock} clock, {summary.endpoints}, "
+        f"seed {summary.seed}, {summary.parameters['rate']:g} turns/s",
+        highlight=False,
+    )
+    told = (
+        ("p50", figures.p50_ms),
+        ("p90", figures.p90_ms),
+        ("p95", figures.p95_ms),
+        ("p99", figures.p99_ms),
+        ("max", figures.max_ms),
+    )
+    for name, figure in told:
+        console.print(f"  {name} {_told(figure):>12}", highlight=False)
+    console.print(
+        f"due {figures.due}, started {figures.started}, finished {figures.finished}, "
+        f"failed {figures.failed}; start lag p99 {_told(figures.lag_p99_ms)}",
+        highlight=False,
+    )
+    state = "[green]VALID[/]" if figures.valid else "[red]INVALID[/]"
+    console.print(f"{state} {'; '.join(figures.invalid_because)}", highlight=False)
+    console.print(f"results  {figures.results}", highlight=False, soft_wrap=True)
+
+
+def _known(ordered: np.ndarray[tuple[int], np.dtype[np.float64]], q: float) -> float | None:
+    if not ordered.size:
+        return None
+    value = quantile(ordered, q)
+    return round(value, 6) if np.isfinite(value) else None
+
+
+def _told(ms: float | None) -> str:
+    return "unknown" if ms is None else f"{ms:.2f} ms"

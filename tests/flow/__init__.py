@@ -1,0 +1,1 @@
+"""Tests of the room that a scenario author sees."""

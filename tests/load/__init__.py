@@ -1,0 +1,1 @@
+"""Tests of arrivals, the engine and its health."""
