@@ -148,6 +148,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     argv: list[str]
     machine: dict[str, str]
     profiles: dict[str, str]
+    provenance: dict[str, str] = {}
+    """Whose figures the mocks replay, by what they are: article, vendor, measured or assumed."""
     rows_sha256: str
     valid: bool
     invalid_because: list[str]

@@ -63,3 +63,11 @@ def endpoints(base_url: str) -> dict[str, Endpoint]:
         wechat_ai_wire.NAME: Endpoint(f"{base_url}/{wechat_ai_wire.NAME}", APP_SECRET),
         openai_wire.NAME: Endpoint(f"{base_url}/{openai_wire.NAME}/v1", API_KEY),
     }
+
+
+def provenance(config: MockConfig) -> dict[str, str]:
+    """Whose figures these mocks replay, by provider and figure."""
+    pay = config.pay
+    figures = {"overhead": pay.overhead, "session": pay.session, "key": pay.key, "fee": pay.fee}
+    told = {f"{pay.wire} {name}": terms.provenance for name, terms in figures.items()}
+    return told | {name: profile.latency.provenance for name, profile in config.models.items()}

@@ -109,6 +109,7 @@ def _probe(
         rounds=1,
         parameters={"rate": rate},
         profiles={},
+        provenance={},
     )
     with TurnBar("http, real clock", rate * duration_s) as bar:
         return run, run_probe(probe, seed, rate, duration_s, bar)

@@ -22,6 +22,7 @@ from harness.flow.strategy import Strategy
 from harness.load.health import examine
 from harness.record import RunSummary
 from harness.stats.summary import effect_summaries, variant_summaries
+from mocks.host import provenance
 from mocks.profile import fingerprint
 
 
@@ -51,6 +52,7 @@ class Run:
     rounds: int
     parameters: Mapping[str, float]
     profiles: Mapping[str, str]
+    provenance: Mapping[str, str]
 
 
 def store(run: Run, course: Course, started: Started, out: Path) -> tuple[RunSummary, Path]:
@@ -77,6 +79,7 @@ def store(run: Run, course: Course, started: Started, out: Path) -> tuple[RunSum
         argv=sys.argv[1:],
         machine=_machine(),
         profiles=dict(run.profiles),
+        provenance=dict(run.provenance),
         rows_sha256=record.sha256(rows),
         valid=not reasons,
         invalid_because=reasons,
@@ -103,6 +106,7 @@ def run_of(setup: Setup, scenario_name: str, factors: Sequence[str] = ()) -> Run
         rounds=setup.rounds,
         parameters={"rate": setup.rate, "think_scale": setup.think_scale},
         profiles={setup.mocks.pay.wire: fingerprint(setup.mocks.pay), **models},
+        provenance=provenance(setup.mocks),
     )
 
 

@@ -60,6 +60,7 @@ def print_report(
         _print_effects(summary.effects, console)
     if variants:
         _print_stages(variants, console)
+    _print_provenance(summary, console)
     _print_validity(summary, results_path, console)
 
 
@@ -222,6 +223,14 @@ def _named_stages(variants: Iterable[VariantSummary]) -> tuple[list[str], list[s
     return [stage for stage in STAGES if stage in most], notable[:1]
 
 
+def _print_provenance(summary: RunSummary, console: Console) -> None:
+    """A claim must not pass for a measurement: the report says which delays were whose."""
+    if summary.provenance:
+        told = "; ".join(f"{figures}: {origin}" for figures, origin in summary.provenance.items())
+        console.print()
+        _print_hanging("mocked", Text(told), console)
+
+
 def _print_validity(summary: RunSummary, results_path: str, console: Console) -> None:
     console.print()
     if summary.valid:
@@ -229,6 +238,7 @@ def _print_validity(summary: RunSummary, results_path: str, console: Console) ->
     else:
         reasons = "; ".join(summary.invalid_because) or "no reason was recorded"
         _print_hanging(Text("INVALID", "bold red"), Text(reasons, "red"), console)
+        _print_hanging("", Text(_health(summary.health)), console)
     console.print(Text(f"results  {results_path}"), soft_wrap=True)
 
 

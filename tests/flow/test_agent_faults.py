@@ -1,0 +1,377 @@
+"""When calls go wrong: money moves at most once, and the user is told nothing but what is final."""
+
+import msgspec
+import pytest
+
+from harness.flow.strategy import Strategy, all_strategies
+from harness.flow.wish import Wish
+from harness.providers import wechat_ai
+from tests.worlds import (
+    ALL_THREE,
+    BASELINE,
+    BLOCKED,
+    PARALLEL,
+    PREWARM,
+    TOKEN_CACHE,
+    WISH,
+    Straggler,
+    Trouble,
+    Troubles,
+    Weather,
+    answer_lost,
+    never_sent,
+    overloaded,
+    play,
+    refuses,
+)
+
+STRATEGIES = pytest.mark.parametrize("strategy", all_strategies(), ids=lambda one: one.name)
+PATIENCE_MS = 30_000
+
+SAID = {
+    "All done!": "paid",
+    "was declined": "declined",
+    "took it back": "reversed",
+    "do not know yet": "unknown",
+}
+
+
+def _said(told: str) -> str:
+    """The outcome that the user was told, "" when nothing."""
+    said = [outcome for phrase, outcome in SAID.items() if phrase in told]
+    assert len(said) == bool(told)
+    return "".join(said)
+
+
+def _lost_forever(*stages: str) -> Troubles:
+    return {(0, stage, 1): never_sent for stage in stages}
+
+
+# Tokens that expire
+
+
+@pytest.mark.parametrize(
+    ("gap_s", "sessions", "cold"), [(890.0, 1, False), (1000.0, 2, True), (1e6, 2, True)]
+)
+def test_a_token_that_expired_between_turns_is_opened_anew_without_a_refusal(
+    gap_s: float, sessions: int, cold: bool
+) -> None:
+    played = play(TOKEN_CACHE, [WISH, gap_s, WISH])
+    assert played.door.stages().count("session") == sessions
+    assert played.flows[1].cold == cold
+    assert played.response_ms[1] == (2200 if cold else 1800)
+    assert [flow.stale_tokens for flow in played.flows] == [0, 0]
+
+
+# The provider counts a token's life from the request, the client from the answer: for as long as
+# opening took, 0.4 s here, the client takes for good what the provider honours no more. Opened
+# 0.5 s into the first turn, the token is refused from 900.5 s on and held until 900.9 s.
+INTO_THE_WINDOW_S = 900.7 - 0.5 - 2.2
+
+
+@pytest.mark.parametrize(
+    ("strategy", "response_ms"),
+    [
+        (TOKEN_CACHE, 500 + 600 + 400 + 600 + 700),
+        (Strategy(token_cache=True, parallel_confirm=True), 500 + 600 + 400 + 600),
+    ],
+)
+def test_a_stale_token_costs_one_refusal_one_session_and_one_retry(
+    strategy: Strategy, response_ms: float
+) -> None:
+    pause_s = INTO_THE_WINDOW_S + (0.7 if strategy.parallel_confirm else 0.0)
+    played = play(strategy, [WISH, pause_s, WISH])
+    assert [flow.stale_tokens for flow in played.flows] == [0, 1]
+    assert played.response_ms[1] == response_ms
+    assert sorted(played.door.stages(1)) == ["confirm", "intent", "pay", "pay", "session"]
+    assert played.flows[1].cold
+    assert played.books == [("alice-0", "paid"), ("alice-1", "paid")]
+
+
+def test_the_retry_after_a_stale_token_has_the_same_order_number_and_another_token() -> None:
+    played = play(TOKEN_CACHE, [WISH, INTO_THE_WINDOW_S, WISH])
+    first, again = map(_envelope, played.door.bodies("pay")[1:])
+    assert first.seq == again.seq == "alice-1"
+    assert first.auth != again.auth
+
+
+def test_a_token_refused_twice_is_not_tried_a_third_time() -> None:
+    stale = refuses("TOKEN_EXPIRED")
+    played = play(BASELINE, [WISH], troubles={(0, "pay", 1): stale, (0, "pay", 2): stale})
+    assert (played.outcomes, played.books) == (["declined"], [])
+    assert played.flows[0].stale_tokens == 1
+    assert played.door.stages() == ["intent", "session", "pay", "session", "pay", "confirm"]
+
+
+def test_no_new_session_for_a_stale_token_is_an_error_and_not_unknown() -> None:
+    troubles: Troubles = {(0, "pay", 1): refuses("TOKEN_EXPIRED"), (0, "session", 2): never_sent}
+    played = play(BASELINE, [WISH, 20.0, WISH], troubles=troubles)
+    # The refusal was final: there is nothing to ask the provider about.
+    assert played.outcomes == ["error", "paid"]
+    assert played.door.stages(0) == ["intent", "session", "pay", "session"]
+
+
+# Sessions that fail to open
+
+
+@pytest.mark.parametrize("trouble", [never_sent, overloaded, refuses("APP_UNKNOWN")])
+def test_a_failed_prewarm_falls_back_to_a_session_when_it_is_needed(trouble: Trouble) -> None:
+    played = play(PREWARM, [WISH], troubles={(0, "session", 1): trouble})
+    assert (played.outcomes, played.response_ms) == (["paid"], [2200])
+    assert sorted(played.door.stages()) == ["confirm", "intent", "pay", "session", "session"]
+    assert played.flows[0].wasted_prewarms == 0
+
+
+@STRATEGIES
+def test_no_session_at_all_is_an_error_and_the_chat_goes_on(strategy: Strategy) -> None:
+    troubles: Troubles = {(0, "session", 1): never_sent, (0, "session", 2): never_sent}
+    played = play(strategy, [WISH, 20.0, WISH], troubles=troubles)
+    assert played.outcomes == ["error", "paid"]
+    assert played.told[0] == ""
+    assert played.flows[0].fault == "Unreachable: ConnectError: connection refused"
+    assert played.books == [("alice-1", "paid")]
+
+
+# Declines
+
+
+@STRATEGIES
+def test_a_decline_is_told_as_a_decline(strategy: Strategy) -> None:
+    played = play(strategy, [BLOCKED, 20.0, WISH])
+    assert played.outcomes == ["declined", "paid"]
+    assert [_said(told) for told in played.told] == ["declined", "paid"]
+    assert played.books == [("alice-0", "declined"), ("alice-1", "paid")]
+    assert [flow.fee_minor for flow in played.flows] == [0, 27]
+
+
+@pytest.mark.parametrize("confirm", [0.2, 0.7, 9.0])
+def test_a_decline_costs_parallel_confirm_its_draft_and_one_correction(confirm: float) -> None:
+    played = play(PARALLEL, [BLOCKED], weather=Weather(confirm=confirm))
+    flow = played.flows[0]
+    assert flow.corrections == 1
+    assert played.door.stages().count("confirm") == 2
+    # The draft is left to end unread, however long it takes.
+    assert played.response_ms == [round((0.5 + 0.4 + 0.6 + confirm) * 1e3, 3)]
+    assert sorted(span.attempt for span in flow.spans if span.stage == "confirm") == [1, 2]
+
+
+@pytest.mark.parametrize("strategy", [BASELINE, PREWARM, TOKEN_CACHE])
+def test_a_serial_confirmation_is_never_corrected(strategy: Strategy) -> None:
+    played = play(strategy, [BLOCKED])
+    assert played.flows[0].corrections == 0
+    assert played.door.stages().count("confirm") == 1
+
+
+# Payments whose answer never comes
+
+
+@STRATEGIES
+def test_a_payment_that_timed_out_after_its_commit_is_found_and_paid_once(
+    strategy: Strategy,
+) -> None:
+    played = play(strategy, [WISH], troubles={(0, "pay", 1): answer_lost})
+    assert played.outcomes == ["paid"]
+    assert played.books == [("alice-0", "paid")]
+    assert played.door.stages().count("pay") == played.door.stages().count("query") == 1
+    assert "reverse" not in played.door.stages()
+    assert played.flows[0].fee_minor == 27
+    assert _said(played.told[0]) == "paid"
+
+
+def test_a_timeout_costs_its_patience_and_a_query() -> None:
+    played = play(BASELINE, [WISH], troubles={(0, "pay", 1): answer_lost})
+    assert played.response_ms == [500 + 400 + PATIENCE_MS + 600 + 700]
+    assert [span.status for span in played.flows[0].spans if span.stage == "pay"] == [0]
+
+
+@pytest.mark.parametrize("trouble", [never_sent, overloaded])
+@STRATEGIES
+def test_a_payment_that_never_arrived_is_voided(strategy: Strategy, trouble: Trouble) -> None:
+    played = play(strategy, [WISH], troubles={(0, "pay", 1): trouble})
+    assert (played.outcomes, _said(played.told[0])) == (["reversed"], "reversed")
+    assert played.books == [("", "voided")]
+    assert played.flows[0].fee_minor == 0
+
+
+@STRATEGIES
+def test_a_payment_that_arrives_after_it_was_given_up_is_refused(strategy: Strategy) -> None:
+    straggler = Straggler(after_s=100.0)
+    played = play(strategy, [WISH], troubles={(0, "pay", 1): straggler}, after_s=200.0)
+    assert (played.outcomes, _said(played.told[0])) == (["reversed"], "reversed")
+    assert [_code(answer) for answer in straggler.answers] == ["ORDER_CLOSED"]
+    assert played.books == [("", "voided")]
+
+
+def test_a_payment_that_arrives_before_the_query_is_paid_once() -> None:
+    # 30 s of patience, then 0.1 s: the straggler is booked while the query is still under way.
+    straggler = Straggler(after_s=29.9)
+    played = play(BASELINE, [WISH], troubles={(0, "pay", 1): straggler}, after_s=200.0)
+    assert (played.outcomes, played.books) == (["paid"], [("alice-0", "paid")])
+
+
+@pytest.mark.parametrize("query", [never_sent, answer_lost, overloaded])
+def test_a_query_that_fails_is_followed_by_a_void(query: Trouble) -> None:
+    troubles: Troubles = {(0, "pay", 1): answer_lost, (0, "query", 1): query}
+    played = play(BASELINE, [WISH], troubles=troubles)
+    assert (played.outcomes, _said(played.told[0])) == (["reversed"], "reversed")
+    assert played.books == [("alice-0", "voided")]
+    assert played.flows[0].fee_minor == 0
+
+
+@STRATEGIES
+def test_when_nothing_works_the_outcome_is_unknown_and_told_so(strategy: Strategy) -> None:
+    played = play(strategy, [WISH, 20.0, WISH], troubles=_lost_forever("pay", "query", "reverse"))
+    assert played.outcomes == ["unknown", "paid"]
+    assert [_said(told) for told in played.told] == ["unknown", "paid"]
+
+
+def test_a_refused_void_leaves_it_unknown() -> None:
+    troubles: Troubles = {
+        (0, "pay", 1): answer_lost,
+        (0, "query", 1): overloaded,
+        (0, "reverse", 1): refuses("ORDER_CLOSED"),
+    }
+    assert play(BASELINE, [WISH], troubles=troubles).outcomes == ["unknown"]
+
+
+def test_a_token_that_ran_out_during_the_patience_does_not_leave_a_payment_unknown() -> None:
+    short_lived = Weather(lifetime=20.0)
+    played = play(TOKEN_CACHE, [WISH], weather=short_lived, troubles={(0, "pay", 1): answer_lost})
+    assert (played.outcomes, played.books) == (["paid"], [("alice-0", "paid")])
+    assert played.door.stages() == ["intent", "session", "pay", "session", "query", "confirm"]
+
+
+@pytest.mark.parametrize(
+    "code", ["DUPLICATE_ORDER", "ORDER_CLOSED", "BAD_SEAL", "TOKEN_MISMATCH", "MALFORMED_REQUEST"]
+)
+def test_a_refusal_that_is_no_decline_is_looked_into(code: wechat_ai.RefusalCode) -> None:
+    played = play(BASELINE, [WISH], troubles={(0, "pay", 1): refuses(code)})
+    assert played.outcomes == ["reversed"]
+    assert played.door.stages() == ["intent", "session", "pay", "query", "reverse", "confirm"]
+
+
+# Models that fail
+
+
+@pytest.mark.parametrize("trouble", [never_sent, overloaded, answer_lost])
+@STRATEGIES
+def test_no_intent_is_an_error_without_a_payment_and_the_chat_goes_on(
+    strategy: Strategy, trouble: Trouble
+) -> None:
+    played = play(strategy, [WISH, 20.0, WISH], troubles={(0, "intent", 1): trouble})
+    assert (played.outcomes, played.told[0]) == (["error", "paid"], "")
+    assert not {"pay", "confirm"} & set(played.door.stages(0))
+    assert played.books == [("alice-1", "paid")]
+    assert played.flows[0].wasted_prewarms == strategy.prewarm
+
+
+@pytest.mark.parametrize("trouble", [never_sent, overloaded, answer_lost])
+@STRATEGIES
+def test_no_confirmation_is_an_error_but_the_fee_is_booked(
+    strategy: Strategy, trouble: Trouble
+) -> None:
+    played = play(strategy, [WISH, 20.0, WISH], troubles={(0, "confirm", 1): trouble})
+    assert (played.outcomes, played.told[0]) == (["error", "paid"], "")
+    assert played.books == [("alice-0", "paid"), ("alice-1", "paid")]
+    assert [flow.fee_minor for flow in played.flows] == [27, 27]
+
+
+# What the user is told
+
+ENDINGS: dict[str, tuple[Wish, Troubles]] = {
+    "paid": (WISH, {}),
+    "declined": (BLOCKED, {}),
+    "timed out after commit": (WISH, {(0, "pay", 1): answer_lost}),
+    "timed out before": (WISH, {(0, "pay", 1): Straggler()}),
+    "voided after commit": (WISH, {(0, "pay", 1): answer_lost, (0, "query", 1): overloaded}),
+    "never settled": (WISH, _lost_forever("pay", "query", "reverse")),
+}
+
+
+@pytest.mark.parametrize("confirm", [0.1, 0.7, 29.0])
+@pytest.mark.parametrize("ending", ENDINGS)
+@STRATEGIES
+def test_the_user_is_told_paid_only_when_the_payment_is_final(
+    strategy: Strategy, ending: str, confirm: float
+) -> None:
+    wish, troubles = ENDINGS[ending]
+    played = play(strategy, [wish], weather=Weather(confirm=confirm), troubles=troubles)
+    flow = played.flows[0]
+    assert _said(played.told[0]) == flow.outcome
+    assert (flow.outcome == "paid") == ([state for _, state in played.books] == ["paid"])
+    settled = [span.end for span in flow.spans if span.stage in ("pay", "query", "reverse")]
+    assert flow.end is not None
+    assert flow.end >= max(settled)
+
+
+def test_a_draft_is_held_back_until_the_payment_is_final() -> None:
+    slow_payment = Weather(pay=10.0, confirm=0.1)
+    assert play(PARALLEL, [WISH], weather=slow_payment).response_ms == [500 + 400 + 10_000]
+    assert play(ALL_THREE, [WISH], weather=slow_payment).response_ms == [500 + 10_000]
+
+
+# Keys that retire
+
+MONTH_S = 30 * 86_400.0
+OVERLAP_S = 3600.0
+
+
+@pytest.mark.parametrize("strategy", [BASELINE, ALL_THREE], ids=lambda one: one.name)
+def test_a_key_retired_between_turns_is_fetched_once_more(strategy: Strategy) -> None:
+    played = play(strategy, [WISH, MONTH_S + OVERLAP_S, WISH, 20.0, WISH])
+    assert played.outcomes == ["paid"] * 3
+    assert [played.door.stages(turn).count("key") for turn in (0, 1, 2)] == [0, 1, 0]
+    # The client knows when its key expires, and asks before it is refused.
+    assert [played.door.stages(turn).count("pay") for turn in (0, 1, 2)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("gap_s", [MONTH_S - 10.0, MONTH_S, MONTH_S + OVERLAP_S - 10.0])
+def test_a_rotated_key_serves_until_its_overlap_ends(gap_s: float) -> None:
+    played = play(BASELINE, [WISH, gap_s, WISH])
+    assert played.outcomes == ["paid", "paid"]
+    assert "key" not in played.door.stages()
+
+
+def test_a_key_that_the_provider_retired_first_is_fetched_once_and_the_payment_sealed_again() -> (
+    None
+):
+    # Fetching it took 2 s, so for 2 s the client takes for good what the provider has retired.
+    weather = Weather(key=2.0)
+    until_pay_s = 2.0 + 2.2 + 0.5 + 0.4
+    pause_s = MONTH_S + OVERLAP_S + 1.0 - until_pay_s
+    played = play(BASELINE, [WISH, pause_s, WISH], weather=weather)
+    assert played.outcomes == ["paid", "paid"]
+    assert played.door.stages(1) == ["intent", "session", "pay", "key", "pay", "confirm"]
+    assert played.response_ms[1] == 500 + 400 + 600 + 2000 + 600 + 700
+    refused, sealed_again = map(_envelope, played.door.bodies("pay")[1:])
+    assert refused.seq == sealed_again.seq == "alice-1"
+    assert (refused.seal.key_id, sealed_again.seal.key_id) == ("key-0", "key-1")
+
+
+# What stands in an envelope
+
+
+class _Auth(msgspec.Struct):
+    session_token: str
+
+
+class _Seal(msgspec.Struct):
+    key_id: str
+
+
+class _Envelope(msgspec.Struct):
+    seq: str
+    auth: _Auth
+    seal: _Seal
+
+
+class _Reply(msgspec.Struct):
+    ret: str
+
+
+def _envelope(body: bytes) -> _Envelope:
+    return msgspec.json.decode(body, type=_Envelope)
+
+
+def _code(answer: bytes) -> str:
+    return msgspec.json.decode(answer, type=_Reply).ret

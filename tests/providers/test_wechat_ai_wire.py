@@ -1,0 +1,408 @@
+"""The WeChat Pay AI wire in both roles, each against JSON and seals made by hand."""
+
+import base64
+import json
+from functools import cache
+from typing import get_args
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.providers import wechat_ai as wire
+from harness.providers.call import Endpoint, Malformed, Overloaded, ProviderFault
+from harness.providers.wechat_ai import Order, Receipt, Refusal, Session, SessionRequest
+
+AT = Endpoint("http://pay/wechat-ai", "app-secret")
+OAEP = padding.OAEP(mgf=padding.MGF1(hashes.SHA256()), algorithm=hashes.SHA256(), label=None)
+OPERATIONS = get_args(wire.Operation)
+
+Json = dict[str, object]
+
+# An order, and the JSON that is sealed for it.
+ORDERS = {
+    "a payment": (
+        Order("o-1", "wx-ada", "balance", 1250, "CNY", "tea-house"),
+        '{"orderNo":"o-1","openid":"wx-ada","method":"balance","amount":1250,"payee":"tea-house"}',
+    ),
+    "another currency": (
+        Order("o-2", "wx-ada", "card", 99, "EUR", "café"),
+        '{"payee":"café", "currency":"EUR", "amount":99, "method":"card", "openid":"wx-ada",'
+        ' "orderNo":"o-2"}',
+    ),
+    "a question": (
+        Order("o-3", "wx-ada", "card"),
+        '{"orderNo":"o-3","openid":"wx-ada","method":"card","currency":"CNY"}',
+    ),
+    "a refund": (
+        Order("o-4", "wx-ada", "card", 50, refund_no="r-1"),
+        '{"orderNo":"o-4","openid":"wx-ada","method":"card","amount":50,"refundNo":"r-1"}',
+    ),
+}
+
+RECEIPT = Receipt("o-1", "wx0000000001", "refunded", 1250, "CNY", 10, 50)
+RECEIPT_JSON: Json = {
+    "order_no": "o-1",
+    "transaction_id": "wx0000000001",
+    "state": "refunded",
+    "amount_minor": 1250,
+    "currency": "CNY",
+    "fee_minor": 10,
+    "refunded_minor": 50,
+}
+SESSION = Session("wxs_00c0ffee", "wx-ada", "balance", 900.0)
+SESSION_JSON: Json = {
+    "session_token": "wxs_00c0ffee",
+    "openid": "wx-ada",
+    "method": "balance",
+    "expires_in_s": 900,
+}
+
+
+@cache
+def private_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def sealing_key() -> wire.SealingKey:
+    return wire.SealingKey("key-0", private_key().public_key(), 60.0)
+
+
+def pem(
+    key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey, oid: tuple[bytes, bytes] = (b"", b"")
+) -> str:
+    """The key in PEM, by way of DER, with one object identifier exchanged for another."""
+    der = key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    ).replace(*oid)
+    lines = base64.encodebytes(der).decode()
+    return f"-----BEGIN PUBLIC KEY-----\n{lines}-----END PUBLIC KEY-----\n"
+
+
+def envelope(**changed: object) -> Json:
+    """A good authorize, written by hand, with some of its fields changed; None leaves one out."""
+    sealed = private_key().public_key().encrypt(ORDERS["a payment"][1].encode(), OAEP)
+    whole: Json = {
+        "ver": "0.9",
+        "call": "pay.authorize",
+        "seq": "o-1",
+        "auth": {"session_token": "wxs_00c0ffee"},
+        "seal": {
+            "key_id": "key-0",
+            "data": base64.b64encode(sealed).decode(),
+            "alg": "RSA-OAEP-256",
+        },
+    }
+    return {name: value for name, value in {**whole, **changed}.items() if value is not None}
+
+
+def rpc(body: object) -> httpx.Request:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return httpx.Request("POST", AT.url(wire.RPC_PATH), content=content)
+
+
+def answer(ret: str, **rest: object) -> bytes:
+    return json.dumps({"msg": "because", **rest, "seq": "o-1", "ret": ret, "ver": "0.9"}).encode()
+
+
+# Sessions and keys
+
+
+def test_a_session_is_asked_for_as_the_provider_reads_it() -> None:
+    request = wire.open_session(AT, "wx-ada", "balance").request
+    assert (request.method, str(request.url)) == ("POST", "http://pay/wechat-ai/oauth/session")
+    assert request.headers["content-type"] == "application/json"
+    by_hand = {"app_secret": "app-secret", "openid": "wx-ada", "method": "balance"}
+    assert json.loads(request.content) == by_hand
+    asked = SessionRequest("app-secret", "wx-ada", "balance")
+    assert wire.decode_request(request) == asked
+    spaced = httpx.Request("POST", request.url, content=json.dumps(by_hand, indent=2).encode())
+    assert wire.decode_request(spaced) == asked
+
+
+def test_a_session_is_answered_as_the_client_reads_it() -> None:
+    status, body = wire.encode_reply(SESSION)
+    assert (status, json.loads(body)) == (200, SESSION_JSON)
+    decode = wire.open_session(AT, "wx-ada", "balance").decode
+    for told in (body, json.dumps({"new": 1, **SESSION_JSON}).encode()):
+        assert decode(200, httpx.Headers(), told) == SESSION
+
+
+def test_a_key_is_asked_for_without_credentials() -> None:
+    request = wire.fetch_key(AT).request
+    assert (request.method, str(request.url)) == ("GET", "http://pay/wechat-ai/keys/current")
+    assert "app-secret" not in f"{request.headers} {request.content!r}"
+    assert wire.decode_request(request) == wire.KeyRequest()
+
+
+def test_a_key_is_answered_as_the_client_reads_it() -> None:
+    public = private_key().public_key()
+    status, body = wire.encode_reply(wire.PublicKey("key-7", wire.public_pem(public), 60.0))
+    by_hand = {"key_id": "key-7", "public_key_pem": pem(public), "expires_in_s": 60}
+    for told in (body, json.dumps(by_hand).encode()):
+        key = wire.fetch_key(AT).decode(status, httpx.Headers(), told)
+        assert (key.key_id, key.expires_in_s) == ("key-7", 60.0)
+        assert key.public_key.public_numbers() == public.public_numbers()
+
+
+RSA_OID = bytes.fromhex("2a864886f70d010101")
+
+
+@pytest.mark.parametrize(
+    ("why", "public"),
+    [
+        ("not PEM", "hello"),
+        ("not DER", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"),
+        ("not RSA", pem(ec.generate_private_key(ec.SECP256R1()).public_key())),
+        ("too short", pem(rsa.generate_private_key(65537, 1024).public_key())),
+        ("unknown algorithm", pem(private_key().public_key(), (RSA_OID, RSA_OID[:-1] + b"\x63"))),
+    ],
+)
+def test_a_key_that_cannot_seal_is_malformed(why: str, public: str) -> None:
+    body = json.dumps({"key_id": "key-0", "public_key_pem": public, "expires_in_s": 1}).encode()
+    with pytest.raises(Malformed):
+        wire.fetch_key(AT).decode(200, httpx.Headers(), body)
+
+
+# Transactions
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("case", ORDERS)
+def test_a_transaction_is_written_as_the_provider_reads_it(
+    operation: wire.Operation, case: str
+) -> None:
+    order, plain = ORDERS[case]
+    request = wire.transact(AT, operation, "wxs_00c0ffee", sealing_key(), order).request
+    assert (request.method, str(request.url)) == ("POST", "http://pay/wechat-ai/rpc")
+    told = json.loads(request.content)
+    opened = private_key().decrypt(base64.b64decode(told["seal"].pop("data")), OAEP)
+    assert {"currency": "CNY", **json.loads(opened)} == {"currency": "CNY", **json.loads(plain)}
+    assert told == {
+        "ver": "0.9",
+        "call": operation,
+        "seq": order.refund_no or order.order_no,
+        "auth": {"session_token": "wxs_00c0ffee"},
+        "seal": {"key_id": "key-0", "alg": "RSA-OAEP-256"},
+    }
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("case", ORDERS)
+def test_a_transaction_is_read_from_foreign_bytes(operation: wire.Operation, case: str) -> None:
+    order, plain = ORDERS[case]
+    sealed = private_key().public_key().encrypt(plain.encode(), OAEP)
+    seal = {"data": base64.b64encode(sealed).decode(), "alg": "RSA-OAEP-256", "key_id": "key-0"}
+    asked = wire.decode_request(rpc(envelope(call=operation, seal=seal, new=1)))
+    assert asked == wire.Transaction(operation, "wxs_00c0ffee", "key-0", sealed, "o-1")
+    assert isinstance(asked, wire.Transaction)
+    assert wire.open_seal(private_key(), asked.sealed) == order
+
+
+def test_a_seal_is_never_the_same_twice() -> None:
+    order = ORDERS["a payment"][0]
+    assert len({wire.seal(private_key().public_key(), order) for _ in range(8)}) == 8
+
+
+def test_an_order_fits_the_seal_to_the_last_byte_and_not_one_more() -> None:
+    empty = len('{"orderNo":"","openid":"","method":""}')
+    fits = Order("o" * (wire.SEAL_LIMIT - empty), "", "")
+    assert wire.open_seal(private_key(), wire.seal(private_key().public_key(), fits)) == fits
+    over = Order("o" * (wire.SEAL_LIMIT - empty + 1), "", "")
+    with pytest.raises(ValueError, match="191 bytes does not fit the seal of 190"):
+        wire.transact(AT, "pay.query", "t", sealing_key(), over)
+
+
+@pytest.mark.parametrize(
+    ("why", "sealed"),
+    [
+        ("nothing", b""),
+        ("too short", b"x" * 255),
+        ("too long", b"x" * 257),
+        ("noise", b"\x01" * 256),
+        ("above the modulus", b"\xff" * 256),
+        ("no JSON", private_key().public_key().encrypt(b"hello", OAEP)),
+        ("no order", private_key().public_key().encrypt(b"{}", OAEP)),
+        ("no UTF-8", private_key().public_key().encrypt(b'{"orderNo":"\xff"}', OAEP)),
+        (
+            "another padding",
+            private_key()
+            .public_key()
+            .encrypt(
+                ORDERS["a payment"][1].encode(),
+                padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None),
+            ),
+        ),
+        (
+            "another key",
+            rsa.generate_private_key(65537, 2048)
+            .public_key()
+            .encrypt(ORDERS["a payment"][1].encode(), OAEP),
+        ),
+    ],
+)
+def test_every_bad_seal_earns_one_and_the_same_refusal(why: str, sealed: bytes) -> None:
+    told = wire.open_seal(private_key(), sealed)
+    assert told == Refusal("BAD_SEAL", "the sealed part cannot be opened")
+
+
+def test_a_receipt_is_answered_as_the_client_reads_it() -> None:
+    status, body = wire.encode_reply(RECEIPT, sequence="o-1")
+    by_hand = {"ver": "0.9", "seq": "o-1", "ret": "OK", "data": RECEIPT_JSON}
+    assert (status, json.loads(body)) == (200, by_hand)
+    decode = wire.transact(AT, "pay.query", "t", sealing_key(), ORDERS["a question"][0]).decode
+    for told in (body, answer("OK", data=RECEIPT_JSON, new=True)):
+        assert decode(200, httpx.Headers(), told) == RECEIPT
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("code", get_args(wire.RefusalCode))
+def test_a_refusal_is_answered_as_the_client_reads_it(code: wire.RefusalCode) -> None:
+    refusal = Refusal(code, "because")
+    status, body = wire.encode_reply(refusal, sequence="o-1")
+    assert status == {"MALFORMED_REQUEST": 400, "APP_UNKNOWN": 401}.get(code, 200)
+    by_hand = {"ver": "0.9", "seq": "o-1", "ret": code, "msg": "because"}
+    assert json.loads(body) == by_hand
+    calls = (
+        wire.transact(AT, "pay.void", "t", sealing_key(), ORDERS["a question"][0]),
+        wire.open_session(AT, "wx-ada", "balance"),
+    )
+    for call in calls:
+        for told in (body, answer(code)):
+            assert call.decode(status, httpx.Headers(), told) == refusal
+
+
+@pytest.mark.parametrize(
+    ("why", "status", "body", "fault"),
+    [
+        ("busy", 429, b"", Overloaded),
+        ("broken", 500, answer("DECLINED"), Overloaded),
+        ("away", 503, b"<html>", Overloaded),
+        ("moved", 302, b"", Malformed),
+        ("not found", 404, b"", Malformed),
+        ("no JSON", 200, b"hello", Malformed),
+        ("no UTF-8", 200, b'{"ver":"\xff"}', Malformed),
+        ("no JSON in a refusal", 400, b"hello", Malformed),
+        ("an unknown refusal", 200, answer("BORED"), Malformed),
+        ("an OK that is a bad request", 400, answer("OK", data=RECEIPT_JSON), Malformed),
+        ("an OK without data", 200, answer("OK"), Malformed),
+        ("an unknown state", 200, answer("OK", data={**RECEIPT_JSON, "state": "?"}), Malformed),
+        ("broken money", 200, answer("OK", data={**RECEIPT_JSON, "fee_minor": 0.5}), Malformed),
+        ("too deep", 200, b'{"deep":' + b"[" * 100_000, Malformed),
+    ],
+)  # fmt: skip
+def test_an_answer_that_the_wire_does_not_allow_is_a_fault(
+    why: str, status: int, body: bytes, fault: type[ProviderFault]
+) -> None:
+    calls = (
+        wire.transact(AT, "pay.query", "t", sealing_key(), ORDERS["a question"][0]),
+        wire.open_session(AT, "wx-ada", "balance"),
+    )
+    for call in calls:
+        with pytest.raises(fault):
+            call.decode(status, httpx.Headers(), body)
+
+
+@given(st.integers(100, 599), st.binary())
+def test_no_answer_raises_anything_but_a_provider_fault(status: int, body: bytes) -> None:
+    calls = (
+        wire.transact(AT, "pay.query", "t", sealing_key(), ORDERS["a question"][0]),
+        wire.open_session(AT, "wx-ada", "balance"),
+        wire.fetch_key(AT),
+    )
+    for call in calls:
+        with pytest.raises(ProviderFault):
+            call.decode(status, httpx.Headers(), body)
+
+
+# Malformed requests
+
+FIELDS = ("ver", "call", "seq", "auth", "seal")
+SEAL: Json = {"key_id": "key-0", "data": "AAAA", "alg": "RSA-OAEP-256"}
+
+
+@pytest.mark.parametrize(
+    ("why", "body"),
+    [
+        ("empty", b""),
+        ("no JSON", b"hello"),
+        ("no UTF-8", b'{"ver":"\xff"}'),
+        ("too deep", b'{"deep":' + b"[" * 100_000),
+        ("no object", []),
+        ("an empty object", {}),
+        ("bad base64", envelope(seal={**SEAL, "data": "!!!!"})),
+        ("base64 with a line end", envelope(seal={**SEAL, "data": "AAAA\nAAAA"})),
+        ("base64 of the other alphabet", envelope(seal={**SEAL, "data": "__--"})),
+        ("base64 that lacks its padding", envelope(seal={**SEAL, "data": "AAA"})),
+        ("base64 that is no ASCII", envelope(seal={**SEAL, "data": "ÄÖÜß"})),
+        ("another sealing", envelope(seal={**SEAL, "alg": "RSA1_5"})),
+        ("a seal without its key", envelope(seal={"data": "AAAA"})),
+        ("wrong call", envelope(call="pay.steal")),
+        ("call of a wrong type", envelope(call=1)),
+        *[(f"no {name}", envelope(**{name: None})) for name in FIELDS],
+        ("no token", envelope(auth={})),
+        ("token of a wrong type", envelope(auth={"session_token": 1})),
+    ],
+)  # fmt: skip
+def test_a_malformed_envelope_is_refused_with_400(why: str, body: object) -> None:
+    check_malformed(rpc(body))
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/rpc"),
+        ("PUT", "/rpc"),
+        ("GET", "/oauth/session"),
+        ("POST", "/keys/current"),
+        ("POST", "/"),
+        ("POST", "/rpc/more"),
+        ("POST", "/nothing"),
+    ],
+)
+def test_a_wrong_method_or_path_is_refused_with_400(method: str, path: str) -> None:
+    content = json.dumps(envelope()).encode()
+    check_malformed(httpx.Request(method, AT.url(path), content=content))
+
+
+@pytest.mark.parametrize("lacks", ["app_secret", "openid", "method"])
+def test_a_session_request_that_lacks_a_field_is_refused_with_400(lacks: str) -> None:
+    whole = {"app_secret": "s", "openid": "wx-ada", "method": "card"}
+    content = json.dumps({name: value for name, value in whole.items() if name != lacks}).encode()
+    check_malformed(httpx.Request("POST", AT.url(wire.SESSION_PATH), content=content))
+
+
+def check_malformed(request: httpx.Request) -> None:
+    told = wire.decode_request(request)
+    assert isinstance(told, Refusal)
+    assert (told.code, wire.encode_reply(told)[0]) == ("MALFORMED_REQUEST", 400)
+
+
+paths = st.sampled_from([wire.RPC_PATH, wire.SESSION_PATH, wire.KEY_PATH, "/", "/x"])
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from(["GET", "POST", "DELETE"]), paths, st.binary())
+def test_arbitrary_bytes_never_raise(method: str, path: str, body: bytes) -> None:
+    wire.decode_request(httpx.Request(method, AT.url(path), content=body))
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(FIELDS), json_values))
+def test_an_envelope_with_anything_in_its_fields_never_raises(changed: dict[str, object]) -> None:
+    told = wire.decode_request(rpc(envelope(**changed)))
+    assert isinstance(told, Refusal | wire.Transaction)
+
+
+@given(st.binary(max_size=300))
+def test_opening_arbitrary_bytes_never_raises(sealed: bytes) -> None:
+    assert isinstance(wire.open_seal(private_key(), sealed), Refusal)
