@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: compare test check lock clean
+.PHONY: compare test check readme lock clean
 
 compare: .venv/ready
 	$(BIN)/tollbench compare
@@ -14,6 +14,10 @@ check: .venv/ready
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# The report in README and the run in results/baseline, made anew.
+readme: .venv/ready
+	$(BIN)/python -m tests.readme
 
 # Everything is pinned with hashes, the build backend too, so nothing unpinned is ever fetched.
 .venv/ready: requirements.lock pyproject.toml

@@ -2,11 +2,11 @@
 
 import msgspec
 import pytest
-from foreign import FOLDER, read
 
 from harness.providers import openai as wire
 from harness.providers.call import Malformed, Overloaded, ProviderFault
 from harness.providers.openai import ChatReply, ChatRequest, Message, ToolCall, Usage
+from tests.providers.foreign import FOLDER, read
 
 REPLIES = {
     "completion": ChatReply(

@@ -1,0 +1,5 @@
+"""`python -m harness.cli` is `tollbench`."""
+
+from harness.cli import main
+
+main()

@@ -1,0 +1,253 @@
+"""Delays on the virtual clock: a call takes what its mock told, and the draws fit the profile."""
+
+import re
+from statistics import median
+
+import httpx
+import numpy as np
+import pytest
+
+from harness import draws
+from harness.providers import openai, wechat_ai
+from harness.providers.call import Call
+from harness.providers.openai import ChatReply, ChatRequest, FunctionSchema, Message, Tool
+from harness.providers.told import DrawKey
+from mocks.latency import Delays
+from mocks.profile import Overhead, TokenLatency
+from tests.mocks.visit import (
+    ADA,
+    AT_MODEL,
+    AT_PAY,
+    MODELS,
+    PAY,
+    SEED,
+    Visit,
+    visit,
+    with_share,
+)
+
+DRAWS = 20_000
+WISH = "Please pay 12.50 CNY to tea-house with my balance."
+FACTS = "Payment txn_00c0ffee: 12.50 CNY to tea-house with balance: paid"
+PAY_TOOL = Tool(FunctionSchema("authorize_payment"))
+
+
+def keys(count: int, stage: str) -> list[DrawKey]:
+    return [DrawKey(n % 7, n, n % 5, stage, 1) for n in range(count)]
+
+
+def intent(model: str) -> Call[ChatReply]:
+    return openai.chat(AT_MODEL, ChatRequest(model, [Message("user", WISH)], tools=[PAY_TOOL]))
+
+
+def confirm(model: str, *, stream: bool) -> Call[ChatReply]:
+    return openai.chat(AT_MODEL, ChatRequest(model, [Message("user", FACTS)], stream=stream))
+
+
+# Payments
+
+
+def test_every_call_takes_exactly_what_its_mock_told() -> None:
+    async def story(at: Visit) -> None:
+        order = wechat_ai.Order("o-1", ADA, "balance", 500)
+        requests = [
+            wechat_ai.open_session(AT_PAY, ADA, "balance").request,
+            wechat_ai.fetch_key(AT_PAY).request,
+            (await at.transaction("pay.authorize", order)).request,
+            (await at.transaction("pay.query", order)).request,
+            (await at.transaction("pay.refund", order)).request,
+            httpx.Request("POST", AT_PAY.url("/rpc"), content=b"hello"),
+            *[intent(model).request for model in MODELS],
+            *[confirm(model, stream=False).request for model in MODELS],
+            *[confirm(model, stream=True).request for model in MODELS],
+            httpx.Request("POST", AT_MODEL.url("/chat/completions"), content=b"hello"),
+        ]
+        for request in requests:
+            await at.clock.sleep_until(at.clock.now() + 0.1234567)
+            answer = await at.send(request)
+            assert answer.took_us == answer.told_us
+
+    visit(story)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.4, 1.0])
+def test_session_and_transaction_of_one_turn_add_up_to_one_overhead(share: float) -> None:
+    delays = Delays(SEED, wechat_ai.NAME)
+
+    async def story(at: Visit) -> None:
+        for key in keys(100, "session"):
+            opened = await at.send(wechat_ai.open_session(AT_PAY, ADA, "balance").request, key)
+            pay = DrawKey(key.round, key.conversation, key.turn, "pay", 1)
+            # A refused transaction takes the time of a good one, and needs no seal.
+            paid = await at.send(httpx.Request("POST", AT_PAY.url("/rpc"), content=b""), pay)
+            whole_us = round(delays.overhead_s(key, PAY.overhead) * 1e6)
+            assert opened.took_us + paid.took_us == whole_us
+            assert opened.took_us == pytest.approx(share * whole_us, abs=1)
+
+    visit(story, with_share(share))
+
+
+@pytest.mark.parametrize("seed", [1, 7, 2026])
+def test_the_cold_overhead_is_the_articles_800_to_1200_ms(seed: int) -> None:
+    delays = Delays(seed, wechat_ai.NAME)
+    drawn_ms = [delays.overhead_s(key, PAY.overhead) * 1e3 for key in keys(DRAWS, "session")]
+    p1, p50, p99 = np.quantile(drawn_ms, [0.01, 0.5, 0.99])
+    assert p1 == pytest.approx(800, abs=10)
+    assert p50 == pytest.approx(980, abs=10)
+    assert p99 == pytest.approx(1200, abs=15)
+
+
+def test_fetching_the_key_takes_its_fixed_time() -> None:
+    async def story(at: Visit) -> list[int]:
+        return [(await at.ask(wechat_ai.fetch_key(AT_PAY))).answer.took_us for _ in range(3)]
+
+    assert visit(story) == [60_000] * 3
+
+
+# Models
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_takes_ttft_and_then_its_tokens_at_its_rate(model: str) -> None:
+    latency = MODELS[model].latency
+    delays = Delays(SEED, openai.NAME)
+
+    async def story(at: Visit) -> None:
+        for key in keys(20, "confirm"):
+            ttft_us = round(delays.ttft_s(key, latency) * 1e6)
+            whole = await at.ask(confirm(model, stream=False), key)
+            assert whole.value.text is not None
+            assert whole.value.usage is not None
+            tokens = whole.value.usage.completion_tokens
+            assert tokens == -(-len(whole.value.text) // 4)
+            decode_us = round(tokens / latency.tokens_per_s * 1e6)
+            assert whole.answer.took_us == whole.answer.first_byte_us == ttft_us + decode_us
+            stream = await at.ask(confirm(model, stream=True), key)
+            assert stream.value.text == whole.value.text
+            assert stream.answer.first_byte_us == ttft_us
+            assert stream.answer.took_us == whole.answer.took_us
+
+    visit(story)
+
+
+def test_a_streamed_tool_call_is_whole_when_its_last_token_is_made() -> None:
+    async def story(at: Visit) -> None:
+        key = DrawKey(0, 1, 2, "intent", 1)
+        asked = ChatRequest("gpt-4o", [Message("user", WISH)], tools=[PAY_TOOL])
+        whole = await at.ask(openai.chat(AT_MODEL, asked), key)
+        asked = ChatRequest("gpt-4o", [Message("user", WISH)], tools=[PAY_TOOL], stream=True)
+        stream = await at.ask(openai.chat(AT_MODEL, asked), key)
+        assert stream.value.tool_calls == whole.value.tool_calls != ()
+        assert stream.value.finish_reason == "tool_calls"
+        assert stream.answer.took_us == whole.answer.took_us
+
+    visit(story)
+
+
+def test_the_tokens_of_a_stream_come_evenly_and_never_before_the_first() -> None:
+    async def story(at: Visit) -> None:
+        response = await at.host(confirm("gpt-4o", stream=True).request)
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        times_us = [round(at.clock.now() * 1e6) async for _ in response.stream]
+        gaps_us = np.diff(times_us)
+        assert len(gaps_us) > 3
+        assert gaps_us.max() - gaps_us.min() <= 1
+
+    visit(story)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_ttft_of_a_model_has_its_profiles_quantiles(model: str) -> None:
+    latency = MODELS[model].latency
+    delays = Delays(SEED, openai.NAME)
+    drawn_ms = [delays.ttft_s(key, latency) * 1e3 for key in keys(DRAWS, "intent")]
+    p50, p99 = np.quantile(drawn_ms, [0.5, 0.99])
+    assert p50 == pytest.approx(latency.ttft_p50_ms, rel=0.02)
+    assert p99 == pytest.approx(latency.ttft_p99_ms, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("model", "claim_holds"),
+    [("claude-3-5-haiku-claimed", True), ("claude-3-5-haiku", False), ("gpt-4o", False)],
+)
+def test_only_the_claimed_haiku_reads_a_wish_in_under_300_ms(model: str, claim_holds: bool) -> None:
+    async def story(at: Visit) -> float:
+        return median(
+            [(await at.ask(intent(model), k)).answer.took_us for k in keys(301, "intent")]
+        )
+
+    assert (visit(story) < 300_000) is claim_holds
+
+
+# Draws of a mock
+
+
+def test_a_delay_hangs_on_its_key_and_not_on_the_calls_before() -> None:
+    async def story(at: Visit, order: list[DrawKey]) -> dict[DrawKey, int]:
+        call = confirm("gpt-4o", stream=False)
+        return {key: (await at.ask(call, key)).answer.took_us for key in order}
+
+    order = keys(20, "confirm")
+    there = visit(lambda at: story(at, order))
+    back = visit(lambda at: story(at, order[::-1]))
+    assert there == back
+    assert len(set(there.values())) == len(order)
+
+
+@pytest.mark.parametrize(
+    ("field", "other", "same"),
+    [
+        ("round", DrawKey(1, 0, 0, "pay", 1), False),
+        ("conversation", DrawKey(0, 1, 0, "pay", 1), False),
+        ("turn", DrawKey(0, 0, 1, "pay", 1), False),
+        ("attempt", DrawKey(0, 0, 0, "pay", 2), False),
+        ("stage", DrawKey(0, 0, 0, "session", 1), True),
+    ],
+)
+def test_an_overhead_is_shared_by_the_stages_of_one_turn_only(
+    field: str, other: DrawKey, same: bool
+) -> None:
+    overhead = PAY.overhead
+    delays, key = Delays(SEED, "wechat-ai"), DrawKey(0, 0, 0, "pay", 1)
+    assert (delays.overhead_s(key, overhead) == delays.overhead_s(other, overhead)) is same
+
+
+def test_providers_and_seeds_draw_apart() -> None:
+    key, overhead = DrawKey(0, 0, 0, "pay", 1), PAY.overhead
+    sources = [("wechat-ai", 1), ("wechat-ai", 2), ("openai", 1)]
+    assert len({Delays(seed, name).overhead_s(key, overhead) for name, seed in sources}) == 3
+
+
+def test_a_client_that_names_no_draw_is_served_a_new_one_each_time() -> None:
+    async def story(at: Visit) -> list[int]:
+        call = wechat_ai.open_session(AT_PAY, ADA, "balance")
+        return [(await at.ask(call)).answer.took_us for _ in range(20)]
+
+    first, second = visit(story), visit(story)
+    assert len(set(first)) == 20
+    assert first == second
+
+
+def test_a_drawn_delay_is_whole_microseconds() -> None:
+    latency: TokenLatency = MODELS["gpt-4o"].latency
+    delays = Delays(SEED, "openai")
+    for key in keys(100, "intent"):
+        seconds = delays.ttft_s(key, latency)
+        assert seconds == draws.microseconds(seconds)
+
+
+def test_the_overhead_at_the_median_draw_is_the_median() -> None:
+    overhead: Overhead = PAY.overhead
+    assert draws.lognormal(0.5, overhead.p50_ms, overhead.p99_ms) == overhead.p50_ms
+
+
+def test_the_mock_reads_the_sentences_that_these_tests_write() -> None:
+    """Were they not understood, every time above would be that of asking back."""
+
+    async def story(at: Visit) -> None:
+        assert (await at.ask(intent("gpt-4o"))).value.tool_calls
+        said = (await at.ask(confirm("gpt-4o", stream=False))).value.text
+        assert said is not None
+        assert re.search("12.50 CNY to tea-house went through", said)
+
+    visit(story)

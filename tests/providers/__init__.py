@@ -1,0 +1,1 @@
+"""Tests of the wires: both roles, and foreign bytes."""
