@@ -10,15 +10,15 @@ from hashlib import blake2b
 from statistics import NormalDist
 
 _STANDARD_NORMAL = NormalDist()
-_HALF_STEP = 2.0**-54
 
 
 def uniform(seed: int, *key: int | str) -> float:
     """A number strictly between 0 and 1 that only the seed and the key decide."""
     text = "\x1f".join(map(str, (seed, *key)))
     digest = blake2b(text.encode(), digest_size=8).digest()
-    # 53 bits fill a double exactly; the half step keeps both ends out, so no quantile is infinite.
-    return (int.from_bytes(digest, "little") >> 11) * 2.0**-53 + _HALF_STEP
+    # 52 bits and a half step are exact in a double and keep both ends out, where quantiles are
+    # infinite; with 53 bits the last step would round up to 1.
+    return (int.from_bytes(digest, "little") >> 12) * 2.0**-52 + 2.0**-53
 
 
 def lognormal(u: float, p50: float, p99: float) -> float:

@@ -10,7 +10,7 @@ from harness.providers import openai as openai_wire
 from harness.providers import wechat_ai as wechat_ai_wire
 from harness.providers.call import Endpoint
 from mocks.openai import OpenAi
-from mocks.profile import ModelProfile, PaymentProfile
+from mocks.profile import Figures, ModelProfile, PaymentProfile
 from mocks.wechat_ai import WechatAi
 
 Mock = Callable[[httpx.Request], Awaitable[httpx.Response]]
@@ -68,6 +68,11 @@ def endpoints(base_url: str) -> dict[str, Endpoint]:
 def provenance(config: MockConfig) -> dict[str, str]:
     """Whose figures these mocks replay, by provider and figure."""
     pay = config.pay
-    figures = {"overhead": pay.overhead, "session": pay.session, "key": pay.key, "fee": pay.fee}
-    told = {f"{pay.wire} {name}": terms.provenance for name, terms in figures.items()}
+    figures: dict[str, Figures] = {
+        "overhead": pay.overhead,
+        "session": pay.session,
+        "key": pay.key,
+        "fee": pay.fee,
+    }
+    told: dict[str, str] = {f"{pay.wire} {name}": of.provenance for name, of in figures.items()}
     return told | {name: profile.latency.provenance for name, profile in config.models.items()}

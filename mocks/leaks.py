@@ -7,7 +7,7 @@ from mocks.wechat_ai import TOKEN_PREFIX
 _SECRETS = re.compile(
     rf"{TOKEN_PREFIX}[0-9a-f]{{8,}}"
     r"|-----BEGIN [A-Z ]+-----"
-    r"|\b[sr]k[-_](?:live|test|proj|ant)[-_]\w{8,}"
+    r"|\b[sr]k[-_](?:live|test|proj|ant)[-_][\w-]{8,}"
     r"|\bsk-[\w-]{20,}"
     r"|\bBearer\s+\S{8,}"
 )

@@ -80,6 +80,22 @@ def test_two_tasks_interleave_by_time() -> None:
     ]
 
 
+def test_timers_a_moment_apart_do_not_fire_together() -> None:
+    # asyncio runs a timer that is due within one tick of its clock at once.
+    whens = [1.0, 1.000_000_01, 1.000_5, 1.001]
+    seen: list[float] = []
+
+    async def wake(when: float) -> None:
+        await asyncio.sleep(when)
+        seen.append(VirtualClock().now())
+
+    async def main() -> None:
+        await asyncio.gather(*map(wake, whens))
+
+    run("virtual", main())
+    assert seen == whens
+
+
 def test_asyncio_timeout_ends_a_wait_at_its_virtual_time() -> None:
     async def main() -> float:
         with pytest.raises(TimeoutError):

@@ -248,8 +248,9 @@ def test_a_connection_closed_in_mid_body_is_a_fault() -> None:
 @pytest.mark.socket
 def test_no_cookie_is_carried_from_one_call_to_the_next() -> None:
     async def ask(transport: httpx.AsyncBaseTransport, url: str) -> Measured:
-        await _get(transport, url)
-        return await _get(transport, url)
+        named = url.replace("127.0.0.1", "localhost")  # No jar keeps a bare address's cookies.
+        await _get(transport, named)
+        return await _get(transport, named)
 
     _, heads = _over_the_socket(_response(b"", "Set-Cookie: session=abc"), ask)
     assert len(heads) == 2

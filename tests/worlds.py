@@ -183,7 +183,7 @@ def play(
     async def main() -> Played:
         door = Door(Host(clock, (weather or Weather()).mocks()), troubles or {})
         world = World(clock, httpx.MockTransport(door), seed=1, round=0, mocked=True)
-        cast = _cast()
+        cast = mock_cast()
         boot = Flow(world, BOOT, 0, clock.now(), clock.now())
         await cast.payer.start(boot)
         chat = Chat(world, 0, "alice", len(turns), clock.now())
@@ -251,11 +251,20 @@ def model_says(*calls: tuple[str, str], text: str | None = None) -> Trouble:
 
 
 def refuses(code: wechat_ai.RefusalCode) -> Trouble:
-    async def refuse(request: httpx.Request, answer: Answer) -> httpx.Response:
-        status, body = wechat_ai.encode_reply(wechat_ai.Refusal(code, ""))
+    return _says(wechat_ai.Refusal(code, ""))
+
+
+def receipts(state: wechat_ai.State) -> Trouble:
+    """The provider answers that the order stands so, whatever its books say."""
+    return _says(wechat_ai.Receipt("alice-0", "wx0", state, WISH.amount_minor, "CNY", 27))
+
+
+def _says(reply: wechat_ai.Refusal | wechat_ai.Receipt) -> Trouble:
+    async def say(request: httpx.Request, answer: Answer) -> httpx.Response:
+        status, body = wechat_ai.encode_reply(reply)
         return httpx.Response(status, content=body)
 
-    return refuse
+    return say
 
 
 # Whole rounds
@@ -307,7 +316,7 @@ def shipped_arm(
         pay=load("wechat-ai", PaymentProfile),
         models={"reader": load("gpt-4o", ModelProfile), "teller": load("gpt-4o", ModelProfile)},
     )
-    cast = _cast()
+    cast = mock_cast()
 
     async def converse(chat: Chat) -> None:
         await scenario.run(chat, Agent(cast, strategy, chat.user, scenario.usual_method))
@@ -316,7 +325,7 @@ def shipped_arm(
     return Arm(strategy.name, world, cast.payer.start, converse)
 
 
-def _cast() -> Cast:
+def mock_cast() -> Cast:
     at = endpoints(IN_PROCESS_URL)
     return Cast(Models(at[openai.NAME], "reader", "teller"), WechatAi(at[wechat_ai.NAME]))
 

@@ -77,7 +77,7 @@ async def run_round(
     provider's fault ends the round; what had finished by then is in the tally.
     """
     for arm in arms:
-        await _boot(clock, arm)
+        await boot(clock, arm)
     try:
         with quiet_gc():
             origin = clock.now()
@@ -131,7 +131,8 @@ def quiet_gc() -> Iterator[None]:
         gc.unfreeze()
 
 
-async def _boot(clock: Clock, arm: Arm) -> None:
+async def boot(clock: Clock, arm: Arm) -> None:
+    """What the arm's app does before its first user comes."""
     flow = Flow(arm.world, BOOT, 0, clock.now(), clock.now())
     await arm.boot(flow)
     await flow.join()

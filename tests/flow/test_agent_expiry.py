@@ -11,6 +11,7 @@ from tests.worlds import (
     WISH,
     Troubles,
     Weather,
+    answer_lost,
     never_sent,
     play,
     refuses,
@@ -68,6 +69,13 @@ def test_a_token_refused_twice_is_not_tried_a_third_time() -> None:
     assert (played.outcomes, played.books) == (["declined"], [])
     assert played.flows[0].stale_tokens == 1
     assert played.door.stages() == ["intent", "session", "pay", "session", "pay", "confirm"]
+
+
+def test_a_retry_whose_answer_is_lost_is_looked_into_like_any_payment() -> None:
+    troubles: Troubles = {(0, "pay", 1): refuses("TOKEN_EXPIRED"), (0, "pay", 2): answer_lost}
+    played = play(BASELINE, [WISH], troubles=troubles)
+    assert (played.outcomes, played.books) == (["paid"], [("alice-0", "paid")])
+    assert played.door.stages()[-3:] == ["pay", "query", "confirm"]
 
 
 def test_no_new_session_for_a_stale_token_is_an_error_and_not_unknown() -> None:

@@ -22,6 +22,7 @@ from tests.worlds import (
     never_sent,
     overloaded,
     play,
+    receipts,
     refuses,
 )
 
@@ -168,6 +169,32 @@ def test_a_refused_void_leaves_it_unknown() -> None:
         (0, "reverse", 1): refuses("ORDER_CLOSED"),
     }
     assert play(BASELINE, [WISH], troubles=troubles).outcomes == ["unknown"]
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome"),
+    [("voided", "reversed"), ("paid", "unknown"), ("declined", "unknown"), ("refunded", "unknown")],
+)
+def test_only_a_receipt_that_says_voided_is_a_reversal(
+    state: wechat_ai.State, outcome: str
+) -> None:
+    troubles: Troubles = {
+        (0, "pay", 1): answer_lost,
+        (0, "query", 1): overloaded,
+        (0, "reverse", 1): receipts(state),
+    }
+    assert play(BASELINE, [WISH], troubles=troubles).outcomes == [outcome]
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome"),
+    [("voided", "reversed"), ("paid", "paid"), ("declined", "declined"), ("refunded", "refunded")],
+)
+def test_the_outcome_is_what_the_query_finds(state: wechat_ai.State, outcome: str) -> None:
+    troubles: Troubles = {(0, "pay", 1): answer_lost, (0, "query", 1): receipts(state)}
+    played = play(BASELINE, [WISH], troubles=troubles)
+    assert played.outcomes == [outcome]
+    assert "reverse" not in played.door.stages()
 
 
 def test_a_token_that_ran_out_during_the_patience_does_not_leave_a_payment_unknown() -> None:

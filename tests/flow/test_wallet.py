@@ -147,6 +147,16 @@ def test_a_session_is_never_given_out_for_another_method() -> None:
     _play(TOKEN_CACHE, story)
 
 
+def test_a_token_is_dropped_at_a_switch_even_if_the_new_method_opens_no_session() -> None:
+    async def story(wallet: Wallet, payer: Payer, flow: Flow) -> None:
+        await wallet.session(flow, USUAL)
+        with pytest.raises(Overloaded):
+            await wallet.session(flow, "card")
+        assert (await wallet.session(flow, USUAL)).token == "token-3"
+
+    _play(TOKEN_CACHE, story, Payer(failing={2}))
+
+
 def test_a_forgotten_session_is_opened_anew() -> None:
     async def story(wallet: Wallet, payer: Payer, flow: Flow) -> None:
         stale = await wallet.session(flow, USUAL)

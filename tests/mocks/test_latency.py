@@ -195,21 +195,23 @@ def test_a_delay_hangs_on_its_key_and_not_on_the_calls_before() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "other", "same"),
+    ("field", "other"),
     [
-        ("round", DrawKey(1, 0, 0, "pay", 1), False),
-        ("conversation", DrawKey(0, 1, 0, "pay", 1), False),
-        ("turn", DrawKey(0, 0, 1, "pay", 1), False),
-        ("attempt", DrawKey(0, 0, 0, "pay", 2), False),
-        ("stage", DrawKey(0, 0, 0, "session", 1), True),
+        ("round", DrawKey(1, 0, 0, "pay", 1)),
+        ("conversation", DrawKey(0, 1, 0, "pay", 1)),
+        ("turn", DrawKey(0, 0, 1, "pay", 1)),
+        ("stage", DrawKey(0, 0, 0, "session", 1)),
+        ("attempt", DrawKey(0, 0, 0, "pay", 2)),
     ],
 )
-def test_an_overhead_is_shared_by_the_stages_of_one_turn_only(
-    field: str, other: DrawKey, same: bool
+def test_a_draw_hangs_on_every_part_of_its_key_but_stages_share_one_overhead(
+    field: str, other: DrawKey
 ) -> None:
-    overhead = PAY.overhead
-    delays, key = Delays(SEED, "wechat-ai"), DrawKey(0, 0, 0, "pay", 1)
-    assert (delays.overhead_s(key, overhead) == delays.overhead_s(other, overhead)) is same
+    delays, key = Delays(SEED, "any"), DrawKey(0, 0, 0, "pay", 1)
+    latency = MODELS["gpt-4o"].latency
+    assert delays.ttft_s(key, latency) != delays.ttft_s(other, latency)
+    shared = delays.overhead_s(key, PAY.overhead) == delays.overhead_s(other, PAY.overhead)
+    assert shared is (field == "stage")
 
 
 def test_providers_and_seeds_draw_apart() -> None:

@@ -29,6 +29,9 @@ AT_MODEL = endpoints(IN_PROCESS_URL)["openai"]
 
 ADA, BOB = "wx-ada", "wx-bob"
 
+ROTATION_S, OVERLAP_S = 30 * 86_400, 3600
+KEY_ENDS_S = ROTATION_S + OVERLAP_S
+
 T = TypeVar("T")
 
 

@@ -187,6 +187,13 @@ FINISH = b"data: {" + HEAD + b',"choices":[{"index":0,"delta":{},"finish_reason"
 DONE = b"data: [DONE]\n\n"
 
 
+def test_a_stream_may_tell_its_usage_anywhere() -> None:
+    usage = b'"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}'
+    early = b"data: {" + HEAD + b',"choices":[],' + usage + b"}\n\n"
+    for body in (early + FINISH + DONE, FINISH + early + DONE):
+        assert wire.decode_stream(body).usage == Usage(1, 2, 3)
+
+
 @pytest.mark.parametrize(
     ("why", "body"),
     [

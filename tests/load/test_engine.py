@@ -1,0 +1,295 @@
+"""The engine alone, on arms that only wait: what is due is begun, measured, and kept."""
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable
+
+import httpx
+import pytest
+
+from harness.clock import VirtualClock, run
+from harness.flow.flow import Chat, Flow, World
+from harness.load.engine import BOOT, Arm, Tally, open_schedule, quiet_gc, round_schedule, run_round
+from harness.providers.call import Call, Overloaded
+from harness.providers.told import TOLD_HEADER, Told, decode_draw, encode_told
+from tests.worlds import begin_round
+
+Converse = Callable[[Chat], Awaitable[None]]
+
+
+def _nowhere(request: httpx.Request) -> httpx.Response:
+    raise AssertionError("this arm makes no calls")
+
+
+async def _no_boot(flow: Flow) -> None: ...
+
+
+async def _one_second_turns(chat: Chat) -> None:
+    for _ in range(chat.turns):
+        async with chat.turn() as flow:
+            await flow.sleep(1.0)
+            flow.outcome = "ok"
+
+
+def _arm(converse: Converse, name: str = "only") -> Arm:
+    world = World(VirtualClock(), httpx.MockTransport(_nowhere), 1, 0, mocked=True)
+    return Arm(name, world, _no_boot, converse)
+
+
+def _run(arms: list[Arm], tally: Tally, turns: int = 20, rate: float = 2.0) -> None:
+    async def main() -> None:
+        await begin_round(VirtualClock(), arms, tally, turns=turns, turns_each=5, rate=rate)
+
+    run("virtual", main())
+
+
+def test_a_cancelled_round_keeps_every_turn_that_had_finished() -> None:
+    tally = Tally()
+
+    async def main() -> None:
+        arms = [_arm(_one_second_turns, name) for name in ("a", "b")]
+        round_ = asyncio.create_task(begin_round(VirtualClock(), arms, tally, turns=20, rate=2.0))
+        await asyncio.sleep(12.5)
+        round_.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await round_
+
+    run("virtual", main())
+    assert 0 < tally.finished < tally.started < 40
+    assert tally.finished == len(tally.rows.flows)
+    assert all(row.end_s <= 12.5 and row.outcome == "ok" for row in tally.rows.flows)
+    assert gc.isenabled()
+
+
+def test_a_bug_in_a_scenario_ends_the_round_and_keeps_the_turns_before_it() -> None:
+    async def converse(chat: Chat) -> None:
+        for turn in range(chat.turns):
+            async with chat.turn() as flow:
+                await flow.sleep(1.0)
+                if (chat.conversation, turn) == (2, 3):
+                    raise ZeroDivisionError("a bug of the scenario")
+
+    tally = Tally()
+    with pytest.raises(ExceptionGroup) as raised:
+        _run([_arm(converse)], tally)
+    assert [str(error) for error in raised.value.exceptions] == ["a bug of the scenario"]
+    finished = [(row.conversation, row.turn) for row in tally.rows.flows]
+    assert {(2, 0), (2, 1), (2, 2)} <= set(finished)
+    assert (2, 3) not in finished
+    assert tally.finished == len(finished) < tally.started
+    assert gc.isenabled()
+
+
+def test_a_bug_in_a_fork_that_nobody_awaited_ends_the_round() -> None:
+    async def fail() -> None:
+        raise ZeroDivisionError("a bug in a fork")
+
+    async def converse(chat: Chat) -> None:
+        async with chat.turn() as flow:
+            flow.fork(fail())
+
+    tally = Tally()
+    with pytest.raises(ExceptionGroup):
+        _run([_arm(converse)], tally)
+    assert tally.finished >= 1
+
+
+def test_a_providers_fault_is_counted_and_ends_nothing() -> None:
+    async def converse(chat: Chat) -> None:
+        for turn in range(chat.turns):
+            async with chat.turn() as flow:
+                flow.outcome = "unknown" if turn == 0 else "paid"
+                if turn == 1:
+                    raise Overloaded("503")
+
+    tally = Tally()
+    _run([_arm(converse)], tally)
+    assert (tally.due, tally.started, tally.finished, tally.failed) == (20, 20, 20, 8)
+
+
+def test_a_scenario_that_begins_fewer_turns_than_given_is_seen() -> None:
+    async def converse(chat: Chat) -> None:
+        async with chat.turn():
+            pass
+
+    tally = Tally()
+    _run([_arm(converse)], tally)
+    assert (tally.due, tally.started, tally.finished) == (20, 4, 4)
+
+
+def test_arrivals_do_not_wait_for_answers() -> None:
+    async def converse(chat: Chat) -> None:
+        async with chat.turn() as flow:
+            await flow.sleep(1000.0)
+
+    tally = Tally()
+    _run([_arm(converse)], tally)
+    assert max(row.due_s for row in tally.rows.flows) < 100
+    assert all(row.service_ms == 1_000_000 for row in tally.rows.flows)
+
+
+def test_a_conversation_begins_when_it_is_due() -> None:
+    begun: list[tuple[float, float]] = []
+
+    async def converse(chat: Chat) -> None:
+        begun.append((chat.due, chat.now()))
+
+    _run([_arm(converse, name) for name in ("a", "b")], Tally())
+    assert len(begun) == 8
+    assert len({due for due, _ in begun}) == 8
+    assert all(now == pytest.approx(due, abs=1e-8) for due, now in begun)
+
+
+def test_a_late_start_is_part_of_the_response_and_not_of_the_service() -> None:
+    async def converse(chat: Chat) -> None:
+        await asyncio.sleep(3.0)
+        await _one_second_turns(chat)
+
+    tally = Tally()
+    _run([_arm(converse)], tally, turns=2)
+    first, second = tally.rows.flows
+    assert (first.response_ms, first.service_ms) == pytest.approx((4000.0, 1000.0), abs=1e-5)
+    assert (second.response_ms, second.service_ms) == pytest.approx((1000.0, 1000.0), abs=1e-5)
+    assert first.start_s - first.due_s == pytest.approx(3.0)
+
+
+def test_what_runs_on_after_its_turn_is_recorded_and_not_waited_for() -> None:
+    async def slow(request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(9.0)
+        return httpx.Response(200)
+
+    async def converse(chat: Chat) -> None:
+        async with chat.turn() as flow:
+            get = httpx.Request("GET", "http://somewhere.test/")
+            flow.fork(flow.call("session", Call("shop", get, lambda *_: None)))
+            await flow.sleep(1.0)
+
+    arm = _arm(converse)
+    arm.world.transport = httpx.MockTransport(slow)
+    tally = Tally()
+    _run([arm], tally, turns=5)
+    assert [row.response_ms for row in tally.rows.flows] == [1000.0]
+    assert [(span.stage, span.critical) for span in tally.rows.spans] == [("session", False)]
+    assert tally.rows.spans[0].end_s - tally.rows.spans[0].start_s == pytest.approx(9.0)
+
+
+def test_each_turn_is_announced_as_it_is_recorded() -> None:
+    tally, seen = Tally(), []
+
+    async def main() -> None:
+        arms = [_arm(_one_second_turns)]
+        schedule = round_schedule(1, 0, arms, turns=20, turns_each=5, rate=2.0)
+        await run_round(
+            VirtualClock(), arms, schedule, tally, lambda: seen.append(len(tally.rows.flows))
+        )
+
+    run("virtual", main())
+    assert seen == list(range(1, 21))
+
+
+def test_what_an_app_does_first_is_in_no_row_and_delays_no_turn() -> None:
+    keys = []
+
+    async def slow(request: httpx.Request) -> httpx.Response:
+        keys.append(decode_draw(request.headers))
+        await asyncio.sleep(20.0)
+        return httpx.Response(200)
+
+    async def boot(flow: Flow) -> None:
+        get = httpx.Request("GET", "http://somewhere.test/key")
+        await flow.call("key", Call("shop", get, lambda *_: None))
+
+    only = _arm(_one_second_turns)
+    only.world.transport = httpx.MockTransport(slow)
+    tally = Tally()
+    _run([Arm("only", only.world, boot, only.converse)], tally, turns=5)
+    assert [key and key.conversation for key in keys] == [BOOT]
+    assert tally.rows.spans == []
+    assert [row.response_ms for row in tally.rows.flows] == [1000.0] * 5
+    assert tally.rows.flows[0].due_s < 20
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_secrets_found_in_prompts_are_counted_even_if_the_round_is_cut_short(
+    interrupted: bool,
+) -> None:
+    async def leaky(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={TOLD_HEADER: encode_told(Told(0.0, 0.0, 3))})
+
+    async def converse(chat: Chat) -> None:
+        async with chat.turn() as flow:
+            get = httpx.Request("GET", "http://somewhere.test/")
+            await flow.call("intent", Call("model", get, lambda *_: None))
+        if interrupted:
+            raise ZeroDivisionError
+
+    arm = _arm(converse)
+    arm.world.transport = httpx.MockTransport(leaky)
+    tally = Tally()
+    if interrupted:
+        with pytest.raises(ExceptionGroup):
+            _run([arm], tally, turns=1)
+    else:
+        _run([arm], tally, turns=1)
+    assert tally.leaks == 3
+
+
+def test_no_garbage_is_collected_while_measuring() -> None:
+    seen = []
+
+    async def converse(chat: Chat) -> None:
+        async with chat.turn():
+            seen.append((gc.isenabled(), gc.get_freeze_count() > 0))
+
+    _run([_arm(converse)], Tally(), turns=1)
+    assert seen == [(False, True)]
+    assert (gc.isenabled(), gc.get_freeze_count()) == (True, 0)
+    with pytest.raises(ZeroDivisionError), quiet_gc():
+        raise ZeroDivisionError
+    assert (gc.isenabled(), gc.get_freeze_count()) == (True, 0)
+
+
+# Schedules
+
+
+def test_a_round_is_scheduled_in_order_with_equal_quotas_and_users_of_their_own() -> None:
+    arms = [_arm(_one_second_turns, name) for name in "abc"]
+    schedule = round_schedule(1, 0, arms, turns=12, turns_each=5, rate=10.0)
+    assert [due.when for due in schedule] == sorted(due.when for due in schedule)
+    for arm in arms:
+        own = sorted((due.conversation, due.turns) for due in schedule if due.arm is arm)
+        assert own == [(0, 5), (1, 5), (2, 2)]
+    assert len({due.user for due in schedule}) == 9
+
+
+@pytest.mark.parametrize("arms_n", [1, 2, 8])
+def test_the_rate_is_turns_a_second_of_all_arms_together(arms_n: int) -> None:
+    arms = [_arm(_one_second_turns, str(n)) for n in range(arms_n)]
+    schedule = round_schedule(1, 0, arms, turns=10_000, turns_each=5, rate=40.0)
+    turns = sum(due.turns for due in schedule)
+    assert turns / schedule[-1].when == pytest.approx(40.0, rel=0.1)
+
+
+def test_a_round_of_no_turns_has_no_schedule() -> None:
+    arms = [_arm(_one_second_turns)]
+    assert round_schedule(1, 0, arms, turns=0, turns_each=5, rate=1.0) == []
+
+
+def test_open_arrivals_come_at_the_rate_until_the_time_is_over() -> None:
+    arm = _arm(_one_second_turns)
+    schedule = list(open_schedule(1, arm, turns_each=5, rate=50.0, duration_s=400.0))
+    assert sum(due.turns for due in schedule) == pytest.approx(50 * 400, rel=0.1)
+    assert 390 < schedule[-1].when < 400
+    assert [due.conversation for due in schedule] == list(range(len(schedule)))
+    assert schedule == list(open_schedule(1, arm, turns_each=5, rate=50.0, duration_s=400.0))
+
+
+def test_tallies_add_up() -> None:
+    one, other, both = Tally(), Tally(), Tally()
+    _run([_arm(_one_second_turns)], one, turns=5)
+    _run([_arm(_one_second_turns)], other, turns=10)
+    other.leaks = 2
+    both.add(one)
+    both.add(other)
+    assert (both.due, both.started, both.finished, both.failed, both.leaks) == (15, 15, 15, 0, 2)
+    assert both.rows.flows == one.rows.flows + other.rows.flows

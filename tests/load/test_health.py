@@ -1,0 +1,141 @@
+"""May a run be believed: a table of what went wrong, and the reason that is told for it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+import pytest
+
+from harness.clock import ClockName
+from harness.load.engine import Tally
+from harness.load.health import examine
+from harness.record import Rows
+from tests.test_record import FLOW, SPAN
+from tests.worlds import one_round
+
+
+def _tally(
+    *,
+    error_ms: float = 0.0,
+    lag_ms: float = 0.0,
+    response_ms: float = 2000.0,
+    turns: int = 100,
+    spoiled: int = 100,
+) -> Tally:
+    """A hundred turns of one call each, of which `spoiled` have this error and this lag."""
+    tally = Tally(due=turns, started=turns, finished=turns)
+    for n in range(turns):
+        error_s = (error_ms if n < spoiled else 0.0) / 1e3
+        lag_s = (lag_ms if n < spoiled else 0.0) / 1e3
+        flow = msgspec.structs.replace(
+            FLOW, turn=n, due_s=10.0, start_s=10.0 + lag_s, response_ms=response_ms
+        )
+        span = msgspec.structs.replace(
+            SPAN, turn=n, start_s=10.0, end_s=11.0 + error_s, injected_ms=1000.0
+        )
+        tally.rows.extend(Rows([flow], [span]))
+    return tally
+
+
+@dataclass(frozen=True)
+class Case:
+    """A tally on a clock, and the beginnings of the reasons it earns."""
+
+    claim: str
+    clock: ClockName
+    tally: Callable[[], Tally]
+    reasons: tuple[str, ...] = ()
+
+
+P50, P99, LAG = "measurement error p50", "measurement error p99", "start lag p99"
+
+CASES = [
+    Case("an exact run is believed", "virtual", _tally),
+    Case("so is one on the real clock", "real", lambda: _tally(error_ms=4.0, lag_ms=4.0)),
+    Case("virtual errors have no excuse", "virtual", lambda: _tally(error_ms=0.1), (P50, P99)),
+    Case("nor has virtual lag", "virtual", lambda: _tally(lag_ms=0.1), (LAG,)),
+    Case("a median error over 5 ms", "real", lambda: _tally(error_ms=6.0), (P50,)),
+    Case("an error below nought counts too", "real", lambda: _tally(error_ms=-6.0), (P50,)),
+    Case("a few large errors", "real", lambda: _tally(error_ms=60.0, spoiled=3), (P99,)),
+    Case("one large error in a hundred", "real", lambda: _tally(error_ms=60.0, spoiled=1)),
+    Case("turns that start late", "real", lambda: _tally(lag_ms=21.0, spoiled=3), (LAG,)),
+    Case("a lag within 1 % of the median", "real", lambda: _tally(lag_ms=19.0)),
+    Case("a lag that is small in itself", "real", lambda: _tally(lag_ms=4.0, response_ms=9.0)),
+    Case("quick turns allow no more", "real", lambda: _tally(lag_ms=6.0, response_ms=9.0), (LAG,)),
+    Case("a slow turn excuses no lag there", "virtual", lambda: _tally(lag_ms=5.0), (LAG,)),
+    Case(
+        "turns that never ended",
+        "real",
+        lambda: _counted(due=100, started=100, finished=99),
+        ("100 turns were due, 100 started, 99 finished",),
+    ),
+    Case(
+        "turns that never began",
+        "virtual",
+        lambda: _counted(due=100, started=90, finished=90),
+        ("100 turns were due, 90 started, 90 finished",),
+    ),
+    Case("no turn at all", "real", Tally, ("no turn finished",)),
+    Case("a secret in a prompt", "virtual", lambda: _counted(leaks=1), ("1 secrets were found",)),
+    Case("failed turns are a finding, not a fault", "virtual", lambda: _counted(failed=60)),
+    Case("calls whose delay nobody told", "real", lambda: _untold(status=200)),
+    Case("calls that were given up", "real", lambda: _untold(injected_ms=1.0, status=0)),
+    Case(
+        "all at once",
+        "real",
+        lambda: _counted(_tally(error_ms=60.0, lag_ms=60.0), due=101, leaks=2),
+        (P50, P99, LAG, "101 turns were due", "2 secrets"),
+    ),
+]
+
+
+def _counted(
+    tally: Tally | None = None,
+    due: int = 100,
+    started: int = 100,
+    finished: int = 100,
+    failed: int = 0,
+    leaks: int = 0,
+) -> Tally:
+    tally = tally or _tally()
+    tally.due, tally.started, tally.finished = due, started, finished
+    tally.failed, tally.leaks = failed, leaks
+    return tally
+
+
+def _untold(*, injected_ms: float = float("nan"), status: int) -> Tally:
+    tally = _tally()
+    tally.rows.spans = [
+        msgspec.structs.replace(span, injected_ms=injected_ms, status=status)
+        for span in tally.rows.spans
+    ]
+    return tally
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.claim for case in CASES])
+def test_a_run_is_believed_unless_there_is_a_reason(case: Case) -> None:
+    _, reasons = examine(case.tally(), case.clock)
+    assert len(reasons) == len(case.reasons), reasons
+    for reason, beginning in zip(reasons, case.reasons, strict=True):
+        assert reason.startswith(beginning)
+
+
+def test_the_figures_are_told_whatever_the_judgement() -> None:
+    health, _ = examine(_tally(error_ms=-2.0, lag_ms=3.0), "real")
+    assert health.error_p50_ms == health.error_p99_ms == pytest.approx(2.0)
+    assert health.lag_p99_ms == pytest.approx(3.0)
+    assert (health.due, health.started, health.finished) == (100, 100, 100)
+
+
+def test_what_nothing_could_tell_is_no_number() -> None:
+    health, _ = examine(Tally(), "virtual")
+    assert (health.error_p50_ms, health.error_p99_ms, health.lag_p99_ms) == (None, None, None)
+    health, _ = examine(_untold(status=200), "real")
+    assert (health.error_p50_ms, health.error_p99_ms) == (None, None)
+
+
+def test_a_round_on_the_mocks_is_believed() -> None:
+    health, reasons = examine(one_round(turns=10), "virtual")
+    assert reasons == []
+    # Exact but for the nanosecond by which each virtual wait may end late.
+    assert (health.error_p99_ms, health.lag_p99_ms) == pytest.approx((0.0, 0.0), abs=1e-5)
