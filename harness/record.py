@@ -15,7 +15,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 
 Outcome = Literal["paid", "declined", "refunded", "reversed", "unknown", "error", "ok"]
 """How a turn ended. "ok" is the good end of a turn that pays nothing."""
@@ -133,7 +133,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of run.json."""
 
-    schema: int = SCHEMA
+    schema: Literal[1] = SCHEMA
     run_id: str
     tool_version: str
     scenario: str
@@ -196,6 +196,7 @@ def write(folder: Path, summary: RunSummary, rows: Rows) -> None:
 def point_latest(folder: Path) -> None:
     """Make out/latest name this run. Where links are not allowed it is a file with the name."""
     latest, fresh = folder.parent / "latest", folder.parent / f".latest-{os.getpid()}"
+    fresh.unlink(missing_ok=True)  # of a run that was killed right here, under the same pid
     try:
         fresh.symlink_to(folder.name, target_is_directory=True)
     except OSError:

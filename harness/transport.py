@@ -38,14 +38,14 @@ async def measure(
 ) -> Measured:
     """Send the request and take the whole answer, or give up after `patience_s`."""
     start = clock.now()
-    first_byte = 0.0
+    first_byte = None
     try:
         async with asyncio.timeout(patience_s):
             response = await transport.handle_async_request(request)
             chunks = []
             try:
                 async for chunk in _stream(response):
-                    first_byte = first_byte or clock.now()
+                    first_byte = clock.now() if first_byte is None else first_byte
                     chunks.append(chunk)
             finally:
                 await response.aclose()
@@ -54,8 +54,9 @@ async def measure(
         return _failed(start, clock.now(), f"no whole answer within {patience_s:g} s")
     except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
         return _failed(start, clock.now(), f"{type(error).__name__}: {error}")
+    first_byte = end if first_byte is None else first_byte
     return Measured(
-        start, first_byte or end, end, response.status_code, response.headers, b"".join(chunks)
+        start, first_byte, end, response.status_code, response.headers, b"".join(chunks)
     )
 
 
@@ -65,12 +66,14 @@ def socket_transport() -> httpx.AsyncBaseTransport:
     httpx's own pool scans every open connection for every request: at 300 requests/s of one second
     each it adds seconds of latency that are not there. aiohttp's default limit of 100 connections
     would queue the rest unseen, so there is none. Cookies are off: no call may lean on an earlier
-    one. Proxies of the environment are ignored, so that a measurement goes where it says.
+    one. Proxies of the environment are ignored, so that a measurement goes where it says. Bodies
+    come as they were sent: no compression is asked for, as nothing here would undo it.
     """
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=75),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
+        skip_auto_headers=("Accept-Encoding",),
     )
     return AiohttpTransport(client=session)
 

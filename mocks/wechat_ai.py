@@ -4,7 +4,7 @@ It decides at a request's arrival and answers when the delay is over. Not modell
 rate limits, webhooks, a password or face check by the user, and the network in between.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
@@ -115,6 +115,10 @@ class WechatAi:
         """The session takes its share of the overhead, every transaction the rest of it."""
         if isinstance(asked, wire.KeyRequest):
             return self._profile.key.fetch_ms / 1e3
+        if isinstance(asked, wire.SessionRequest):
+            # A second session of a turn, after a pre-warm for the wrong method, must meet what the
+            # only session of the turn meets in another strategy.
+            key = replace(key, attempt=1)
         whole_s = self._delays.overhead_s(key, self._profile.overhead)
         session_s = draws.microseconds(whole_s * self._profile.session.share)
         if isinstance(asked, wire.SessionRequest):

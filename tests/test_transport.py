@@ -84,7 +84,6 @@ def test_an_answer_without_a_body_is_timed_by_its_end() -> None:
     assert (took.first_byte, took.end, took.status, took.body) == (11.0, 11.0, 204, b"")
 
 
-@pytest.mark.xfail(reason="measure() takes a first byte at 0.0 for none", strict=True)
 def test_a_first_byte_at_time_zero_is_the_first_byte() -> None:
     took = _measured(_after(0.0, Slow((0.0, b"now"), (1.0, b"later"))), begin_s=0.0)
     assert (took.start, took.first_byte, took.end) == (0.0, 0.0, 1.0)
@@ -258,7 +257,6 @@ def test_no_cookie_is_carried_from_one_call_to_the_next() -> None:
 
 
 @pytest.mark.socket
-@pytest.mark.xfail(reason="aiohttp offers gzip of its own accord, undecoded here", strict=True)
 def test_no_compression_is_offered_that_would_not_be_undone() -> None:
     _, heads = _over_the_socket(_response(b""), _get)
     assert b"gzip" not in heads[0].lower()

@@ -133,5 +133,5 @@ def _order_no(flow: Flow, user: str) -> str:
 
 
 def _reference(payment: Payment) -> str:
-    """What a model may know the payment by: it cannot be turned back into the order number."""
+    """What a model may know the payment by: neither the order number nor anything near it."""
     return "txn_" + hashlib.sha256(payment.order_no.encode()).hexdigest()[:8]
