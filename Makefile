@@ -1,6 +1,7 @@
 # The project's commands. `make compare` and `make test` work on a fresh clone: both build .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: compare test check readme lock clean
 
@@ -21,10 +22,11 @@ readme: .venv/ready
 
 # Everything is pinned with hashes, the build backend too, so nothing unpinned is ever fetched.
 .venv/ready: requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("tollbench needs Python 3.11 or newer; this is %d.%d. Name another: make PYTHON=python3.12 ..." % v[:2])'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("tollbench needs Python 3.11 or newer; this is %d.%d. Name another: make PYTHON=python3.12 ..." % v[:2])'
+	@echo "installing the pinned dependencies into .venv: half a minute, once"
+	@$(PYTHON) -m venv .venv
+	@$(PIP) --require-hashes --requirement requirements.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # Pins anew. The header is left out because it would name the machine's package index.
