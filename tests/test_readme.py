@@ -1,13 +1,50 @@
 """README claims nothing that is not run here."""
 
 import re
+import shlex
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+import pytest
 
 from tests.readme import BLOCK, README, compare, shown
 
 TEXT = README.read_text("utf-8")
+COMMANDS = re.findall(r"^\.venv/bin/(\S+ [^#\n]*)", TEXT, re.MULTILINE)
+
+# What README shows takes minutes on the real clock; the same commands, made short.
+SHORT = "--set turns=1 --out OUT"
+SHORTER = {
+    "tollbench compare": f"--flows 8 --rounds 1 {SHORT}",
+    "tollbench load conversation": f"--duration 1 {SHORT}",
+    "tollbench load http": "--duration 1 --url URL --out OUT",
+    "locust": "-u 2 -r 2 -t 3s --param turns=1",
+    "pytest": "tests/benchmarks -q",
+}
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """A server for the probe to probe."""
+
+    class Answer(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
 
 
 def test_the_report_shown_is_what_compare_prints_today(tmp_path: Path) -> None:
@@ -42,3 +79,18 @@ def test_every_file_and_folder_that_readme_names_exists() -> None:
     paths = [path for pair in named for path in pair if path]
     assert len(paths) > 8
     assert [path for path in paths if not (README.parent / path).exists()] == []
+
+
+def test_readme_shows_every_door() -> None:
+    assert {name for name in SHORTER if any(c.startswith(name) for c in COMMANDS)} == {*SHORTER}
+
+
+@pytest.mark.socket
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_shown_runs(command: str, url: str, tmp_path: Path) -> None:
+    shorter = next(more for name, more in SHORTER.items() if command.startswith(name))
+    words = shlex.split(f"{command} {shorter}".replace("OUT", str(tmp_path)).replace("URL", url))
+    program = Path(sys.executable).parent / words[0]
+    done = subprocess.run([program, *words[1:]], cwd=README.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
