@@ -2,10 +2,11 @@
 
 It reads one line of JSON (a MockConfig) from standard input, answers with one line, the port that
 it listens on, and serves until standard input ends. So it cannot outlive whoever started it,
-however that one dies.
+however that one dies. A line that is no MockConfig is told in one line, and ends it with code 2.
 """
 
 import gc
+import os
 import socket
 import sys
 import threading
@@ -61,7 +62,11 @@ def _url(path: str) -> httpx.URL:
 
 
 def main() -> None:
-    config = msgspec.json.decode(sys.stdin.buffer.readline(), type=MockConfig)
+    try:
+        config = msgspec.json.decode(sys.stdin.buffer.readline(), type=MockConfig)
+    except msgspec.DecodeError as error:
+        print(f"mocks.server: no configuration on standard input: {error}", file=sys.stderr)
+        sys.exit(2)
     private_key(0)
     listener = socket.create_server((LOOPBACK, 0), backlog=4096)
     server = uvicorn.Server(
@@ -71,10 +76,9 @@ def main() -> None:
             lifespan="off",
             log_level="warning",
             access_log=False,
-            timeout_graceful_shutdown=1,
         )
     )
-    threading.Thread(target=_stop_at_end_of_input, args=[server], daemon=True).start()
+    threading.Thread(target=_end_with_input, daemon=True).start()
     print(listener.getsockname()[1], flush=True)
     # A pause of the collector would look like latency; this process lives for one run only.
     gc.freeze()
@@ -82,9 +86,10 @@ def main() -> None:
     server.run(sockets=[listener])
 
 
-def _stop_at_end_of_input(server: uvicorn.Server) -> None:
+def _end_with_input() -> None:
     sys.stdin.buffer.read()
-    server.should_exit = True
+    # At once: there is nothing to save, and whoever waits for an answer is gone.
+    os._exit(0)
 
 
 if __name__ == "__main__":

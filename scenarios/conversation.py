@@ -15,6 +15,8 @@ from harness.flow.wish import Wish
 METHODS = ("balance", "card")
 PAYEES = ("noodles", "tea-house", "bookshop", "metro", "pharmacy")
 BLOCKED = "payee-blocked"
+MONTH_S = 30 * 86_400.0
+MOST_MINOR = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,30 @@ class Conversation:
     amount_min_minor: int = 500
     amount_max_minor: int = 20_000
     usual_method: str = METHODS[0]
+
+    def __post_init__(self) -> None:
+        """Raises ValueError that names every rule broken; NaN breaks each rule it stands in."""
+        shares = (self.idle_share, self.switch_share, self.decline_share)
+        rules = {
+            "turns must be at least 1": self.turns >= 1,
+            "each share must be from 0 to 1": all(0 <= share <= 1 for share in shares),
+            "think_p50_s must be above 0, think_p99_s not below it, and neither above 30 days": (
+                0 < self.think_p50_s <= self.think_p99_s <= MONTH_S
+            ),
+            "idle_min_s must not be below 0, idle_max_s not below it, and neither above 30 days": (
+                0 <= self.idle_min_s <= self.idle_max_s <= MONTH_S
+            ),
+            "amount_min_minor must be at least 1, and amount_max_minor not below it": (
+                1 <= self.amount_min_minor <= self.amount_max_minor
+            ),
+            f"amount_max_minor must not be above {MOST_MINOR:,}": (
+                self.amount_max_minor <= MOST_MINOR
+            ),
+            f"usual_method must be {' or '.join(METHODS)}": self.usual_method in METHODS,
+        }
+        broken = [rule for rule, kept in rules.items() if not kept]
+        if broken:
+            raise ValueError("; ".join(broken))
 
     async def run(self, chat: Chat, agent: Agent) -> None:
         method = self.usual_method

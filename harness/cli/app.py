@@ -6,20 +6,22 @@ A verb's file imports what it needs when it runs: asking for help must not wait 
 import sys
 from collections.abc import Sequence
 
-import click
 import typer
 
 from harness.cli.compare import compare
 from harness.cli.exits import INVALID, USAGE, BadInput
 from harness.cli.load import load
 
+INTERRUPTED = 130
+"""What typer makes of a Ctrl-C that no verb caught."""
+
 app = typer.Typer(
     name="tollbench",
     help="What session pre-warming, token caching and parallel confirmation really buy "
     "in an AI payment flow.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # Boxes would cut long defaults at 80 columns, and load rich for them.
 )
 app.command()(compare)
 app.command()(load)
@@ -28,17 +30,18 @@ app.command()(load)
 def main() -> None:
     """Run the command line. A mistake is one line on standard error, and exit code 2."""
     try:
-        code = app(standalone_mode=False)
-    except click.UsageError as error:
-        code = _tell([error.format_message().rstrip(".")], USAGE)
+        code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
     except BadInput as error:
         code = _tell(error.problems, USAGE)
-    except (KeyboardInterrupt, click.Abort):
-        code = _tell(["interrupted before anything was measured"], INVALID)
+    except typer.TyperException as error:
+        message = error.format_message().rstrip(".")
+        code = _tell([f"{message}; --help shows what there is"], USAGE)
+    if code == INTERRUPTED:
+        code = _tell(["interrupted while nothing was being measured"], INVALID)
     sys.exit(code)
 
 
 def _tell(problems: Sequence[str], code: int) -> int:
     for problem in problems:
-        print(f"tollbench: {problem}", file=sys.stderr)
+        print("tollbench:", " ".join(problem.splitlines()), file=sys.stderr)
     return code

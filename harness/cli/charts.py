@@ -1,6 +1,7 @@
 """Drawing the charts of a run on as many cores as it may use; it only starts and waits."""
 
 import multiprocessing
+import signal
 import sys
 from pathlib import Path
 
@@ -15,8 +16,13 @@ def draw_charts(summary: RunSummary, rows: Rows, folder: Path, jobs: int) -> Non
             draw(name, summary, rows, folder)
         return
     fork = multiprocessing.get_context("fork")
-    workers = [fork.Process(target=draw, args=(name, summary, rows, folder)) for name in CHARTS]
+    workers = [fork.Process(target=_draw, args=(name, summary, rows, folder)) for name in CHARTS]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
+
+
+def _draw(name: str, summary: RunSummary, rows: Rows, folder: Path) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to tell.
+    draw(name, summary, rows, folder)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,7 +22,7 @@ SWEPT_SHARES = (0.2, 0.4, 0.6, 0.8)
 
 def compare(
     scenario: Annotated[
-        str, typer.Argument(metavar="[SCENARIO]", help="A shipped scenario, or a .py file.")
+        str, typer.Argument(metavar="SCENARIO", help="A shipped scenario or a .py file.")
     ] = "conversation",
     flows: Annotated[str, typer.Option(metavar="N", help="Turns for each strategy.")] = "1000",
     rounds: Annotated[str, typer.Option(metavar="N", help="Rounds they are spread over.")] = "20",
@@ -42,7 +43,7 @@ def compare(
         str | None,
         typer.Option(
             metavar="N",
-            help="Worker processes, on the virtual clock. [default: one a core]",
+            help="Worker processes, on the virtual clock.  [default: one a core]",
             show_default=False,
         ),
     ] = None,
@@ -50,26 +51,28 @@ def compare(
         bool,
         typer.Option(
             "--sweep-session-share",
-            help="Run once for each of several splits of the payment overhead.",
+            help="Run once for each of four splits of the payment overhead.",
         ),
     ] = False,
     out: Out = "results",
     json: Json = False,
 ) -> int:
-    """Measure every combination of the mitigations, and say what each is worth."""
+    """Measure what each mitigation is worth, alone and combined.
+
+    Every combination of them faces the same conversations. Exit code 0 means that the run can be
+    believed, 4 that it cannot, 2 that the command was wrong.
+    """
     from harness.cli.problems import Problems
     from harness.cli.setup import Options, checked
     from harness.flow.strategy import all_strategies
 
     problems = Problems()
     factors = problems.mitigations("--vary", vary)
-    if not factors:
-        problems.add("--vary names no mitigation: there is nothing to compare")
-    folder = problems.folder("--out", out)
     rounds_ = problems.whole("--rounds", rounds, 1, 10_000)
     turns = problems.whole("--flows", flows, 1, 10_000_000)
-    if turns < rounds_:
+    if problems.none and turns < rounds_:
         problems.add(f"--flows {turns} cannot be spread over --rounds {rounds_}: take more flows")
+    folder = problems.folder("--out", out)
     workers = _cores() if jobs is None else problems.whole("--jobs", jobs, 1, 256)
     options = Options(
         scenario=scenario,
@@ -83,7 +86,7 @@ def compare(
         confirm=confirm,
     )
     setup = checked(options, problems, all_strategies(factors), rounds=rounds_, turns=turns)
-    plan = Plan(setup, scenario, tuple(factors), workers, folder)
+    plan = Plan(setup, scenario, factors, workers, folder)
     return _sweep(plan, json) if sweep_session_share else _compare(plan, json)
 
 
@@ -93,9 +96,11 @@ class Plan:
 
     setup: Setup
     scenario_name: str
-    factors: tuple[str, ...]
+    factors: Sequence[str]
     jobs: int
     out: Path
+    swept: Mapping[str, float] = field(default_factory=dict)
+    """What a sweep set, told in run.json among the parameters."""
 
 
 def _compare(plan: Plan, as_json: bool) -> int:
@@ -122,7 +127,7 @@ def _sweep(plan: Plan, as_json: bool) -> int:
 
     runs = []
     for share in SWEPT_SHARES:
-        summary, _, folder = _run(replace(plan, setup=_with_session_share(plan.setup, share)))
+        summary, _, folder = _run(_with_session_share(plan, share))
         runs.append((share, summary, str(folder)))
     if as_json:
         _print_json([{"session_share": share, "run": summary} for share, summary, _ in runs])
@@ -142,17 +147,18 @@ def _run(plan: Plan) -> tuple[RunSummary, Rows, Path]:
     turns = setup.turns * len(setup.strategies)
     with TurnBar(f"{plan.scenario_name}, {setup.clock} clock", turns) as bar:
         course = run_rounds(setup, plan.jobs, bar)
-    run = run_of(setup, plan.scenario_name, plan.factors)
+    run = run_of(setup, plan.scenario_name, plan.factors, plan.swept)
     summary, folder = store(run, course, started, plan.out)
     return summary, course.tally.rows, folder
 
 
-def _with_session_share(setup: Setup, share: float) -> Setup:
+def _with_session_share(plan: Plan, share: float) -> Plan:
     from msgspec import structs
 
-    pay = setup.mocks.pay
-    pay = structs.replace(pay, session=structs.replace(pay.session, share=share))
-    return replace(setup, mocks=structs.replace(setup.mocks, pay=pay))
+    mocks = plan.setup.mocks
+    pay = structs.replace(mocks.pay, session=structs.replace(mocks.pay.session, share=share))
+    setup = replace(plan.setup, mocks=structs.replace(mocks, pay=pay))
+    return replace(plan, setup=setup, swept={"session_share": share})
 
 
 def _print_json(what: object) -> None:

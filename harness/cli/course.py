@@ -26,6 +26,28 @@ class Course:
     stopped: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """A bug in a scenario or in here, as text: an exception may not survive a pipe."""
+
+    reason: str
+    trace: str
+
+    @staticmethod
+    def of(error: Exception) -> "Crash":
+        cause = _innermost(error)
+        trace = "".join(traceback.format_exception(cause))
+        return Crash(f"{type(cause).__name__}: {cause}", trace)
+
+
+class Crashed(Exception):
+    """A worker process met this crash."""
+
+    def __init__(self, crash: Crash) -> None:
+        super().__init__(crash.reason)
+        self.crash = crash
+
+
 @contextlib.contextmanager
 def stopping(course: Course, rounds: int) -> Iterator[None]:
     """What ends the body early becomes a reason in the course; a bug's traceback is shown too."""
@@ -34,19 +56,11 @@ def stopping(course: Course, rounds: int) -> Iterator[None]:
     except KeyboardInterrupt:
         course.stopped = f"interrupted after {course.rounds_finished} of {rounds} rounds"
     except Exception as error:
-        _show(error)
-        cause = _innermost(error)
+        crash = error.crash if isinstance(error, Crashed) else Crash.of(error)
+        print(crash.trace, end="", file=sys.stderr)
         course.stopped = (
-            f"stopped after {course.rounds_finished} of {rounds} rounds "
-            f"by {type(cause).__name__}: {cause}"
+            f"stopped after {course.rounds_finished} of {rounds} rounds by {crash.reason}"
         )
-
-
-def _show(error: Exception) -> None:
-    if error.__cause__ is not None:
-        print(error.__cause__, file=sys.stderr)  # raised in a worker, which sent its traceback
-    else:
-        traceback.print_exception(error)
 
 
 def _innermost(error: Exception) -> Exception:

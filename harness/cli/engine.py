@@ -1,9 +1,9 @@
 """The engine as a child process of Locust, run by `python -m harness.cli.engine`; no user's verb.
 
-It reads lines of JSON: first what to run (Begin), then orders: {"rate": turns_per_s}, and
-{"stop": true}. It answers with a line a finished turn, {"type": "turn", "flow": {..}, "spans":
-[..], "fault": ".."}, and at its end with {"type": "account", "due": .., "started": .., "finished":
-..}. The end of its input is a stop too, so it cannot outlive whoever started it.
+Standard input and output are pipes that carry lines of harness.load.pipe: in comes what to run
+(Begin) and then orders, {"rate": turns_per_s} or {"stop": true}; out goes a line a finished turn,
+its rows whole, and an account at the end. The end of its input is a stop too, so it cannot outlive
+whoever started it.
 
 `python -m harness.cli.engine check` reads an Asked instead, and answers with the configuration of
 the mocks that it needs; input that cannot be used is a line on standard error and exit code 2.
@@ -11,6 +11,8 @@ the mocks that it needs; input that cannot be used is a line on standard error a
 
 import asyncio
 import sys
+from dataclasses import replace
+from typing import TextIO
 
 import httpx
 import msgspec
@@ -18,12 +20,13 @@ import msgspec
 from harness import clock as clocks
 from harness.cli.exits import PASS, USAGE, BadInput
 from harness.cli.problems import Problems
-from harness.cli.rounds import WARM_UP_ROUND
+from harness.cli.rounds import one_virtual_round
 from harness.cli.setup import LEAST_RATE, MOST_RATE, Options, checked
 from harness.cli.wiring import Setup, socket_arms
 from harness.load.arrivals import poisson
-from harness.load.engine import Arm, Tally, boot, round_schedule, run_round
+from harness.load.engine import Arm, boot
 from harness.load.live import Live
+from harness.load.pipe import Account, Order
 from harness.providers.call import ProviderFault
 from harness.record import FlowRow, SpanRow
 from harness.transport import socket_transport
@@ -51,20 +54,15 @@ class Begin(msgspec.Struct, frozen=True, kw_only=True):
     worker: int
 
 
-class Order(msgspec.Struct, frozen=True):
-    """Any later line."""
-
-    rate: float | None = None
-    stop: bool = False
-
-
 def main() -> int:
+    # A scenario may print; what is read from our output must stay ours.
+    out, sys.stdout = sys.stdout, sys.stderr
     try:
         if sys.argv[1:] == ["check"]:
             setup = setup_of(msgspec.json.decode(sys.stdin.buffer.read(), type=Asked))
-            sys.stdout.buffer.write(msgspec.json.encode(setup.mocks))
+            out.buffer.write(msgspec.json.encode(setup.mocks))
         else:
-            clocks.run("real", _main())
+            clocks.run("real", _main(out))
     except BadInput as error:
         for problem in error.problems:
             print(f"tollbench: {problem}", file=sys.stderr)
@@ -91,8 +89,8 @@ def setup_of(asked: Asked) -> Setup:
     return checked(options, problems, [strategy])
 
 
-async def _main() -> None:
-    orders, out = await _orders(), await _Out.open()
+async def _main(standard_output: TextIO) -> None:
+    orders, out = await _orders(), await _Out.open(standard_output)
     begin = msgspec.json.decode(await orders.readline(), type=Begin)
     setup, clock = setup_of(begin.asked), clocks.RealClock()
     async with socket_transport() as transport:
@@ -113,14 +111,12 @@ async def _main() -> None:
 async def _ready_arm(
     setup: Setup, begin: Begin, clock: clocks.Clock, transport: httpx.AsyncBaseTransport
 ) -> Arm:
-    """Warmed up by one turn that nobody hears of: it opens a connection and loads code. The rounds'
-    numbers keep the draws and the orders of one worker apart from those of another."""
-    warm_up = WARM_UP_ROUND - begin.worker
+    """Booted over the first connection. Each worker has a round number of its own, which keeps its
+    draws and its mocks' answers apart from those of the others."""
+    # A turn on the virtual clock loads the code in no time; on this one it would take seconds.
+    await asyncio.to_thread(one_virtual_round, replace(setup, rounds=1, turns=1), 0)
+    (arm,) = socket_arms(setup, begin.worker, clock, [transport], begin.mocks_url)
     try:
-        warm = socket_arms(setup, warm_up, clock, [transport], begin.mocks_url)
-        one = round_schedule(setup.seed, warm_up, warm, turns=1, turns_each=1, rate=100.0)
-        await run_round(clock, warm, one, Tally())
-        (arm,) = socket_arms(setup, begin.worker, clock, [transport], begin.mocks_url)
         await boot(clock, arm)
     except ProviderFault as fault:
         raise BadInput([f"no mocks at {begin.mocks_url}: {fault}"]) from None
@@ -153,9 +149,9 @@ class _Out(asyncio.Protocol):
         self._pipe = asyncio.WriteTransport()
 
     @staticmethod
-    async def open() -> "_Out":
+    async def open(standard_output: TextIO) -> "_Out":
         loop = asyncio.get_running_loop()
-        pipe, out = await loop.connect_write_pipe(_Out, sys.stdout)
+        pipe, out = await loop.connect_write_pipe(_Out, standard_output)
         out._pipe = pipe
         return out
 
@@ -169,12 +165,11 @@ class _Out(asyncio.Protocol):
 
     async def close(self, live: Live) -> None:
         """Tell the account, and wait until all is written or nobody reads any more."""
-        counts = {"due": live.due, "started": live.started, "finished": live.finished}
-        self._write({"type": "account", **counts})
+        self._write(Account(live.due, live.started, live.finished))
         self._pipe.close()
         await self._closed.wait()
 
-    def _write(self, line: dict[str, object]) -> None:
+    def _write(self, line: Account | dict[str, object]) -> None:
         if not self._closed.is_set():
             self._pipe.write(msgspec.json.encode(line) + b"\n")
 

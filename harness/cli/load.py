@@ -22,10 +22,19 @@ def load(
     scenario: Annotated[
         str, typer.Argument(metavar="SCENARIO", help='A scenario, or "http" to probe --url.')
     ],
-    rate: Annotated[str, typer.Option(metavar="R", help="Turns per second.")],
-    duration: Annotated[str, typer.Option(metavar="S", help="Seconds of arrivals.")],
+    rate: Annotated[
+        str | None, typer.Option(metavar="R", help="Turns per second.  [required]")
+    ] = None,
+    duration: Annotated[
+        str | None,
+        typer.Option(
+            metavar="S",
+            help="Seconds of arrivals; what began in them is played to its end.  [required]",
+        ),
+    ] = None,
     strategy: Annotated[
-        str, typer.Option(metavar="LIST", help="The mitigations that are on.")
+        str,
+        typer.Option(metavar="LIST", help="The mitigations that are on: prewarm,token_cache,..."),
     ] = "baseline",
     url: Annotated[str | None, typer.Option(metavar="URL", help='What "http" probes.')] = None,
     seed: Seed = "1",
@@ -38,14 +47,21 @@ def load(
     out: Out = "results",
     json: Json = False,
 ) -> int:
-    """Run one strategy, or probe one URL; turns come at their rate whatever the answers do."""
+    """Run one strategy, or probe one URL, at an open-model rate.
+
+    Turns come at their rate whatever the answers do, and response times count from when a turn was
+    due. Exit code 0 means that the run can be believed, 4 that it cannot, 2 that the command was
+    wrong.
+    """
     from harness.cli.outcome import Started, exit_code, store
     from harness.cli.problems import Problems
     from harness.cli.setup import Options
 
     problems = Problems()
-    folder = problems.folder("--out", out)
+    rate = problems.given("--rate", rate, "turns per second, as in --rate 20")
+    duration = problems.given("--duration", duration, "seconds of arrivals, as in --duration 10")
     duration_s = problems.number("--duration", duration, 0.1, 1_000_000)
+    folder = problems.folder("--out", out)
     options = Options(
         scenario=scenario,
         parameters=set_ or [],
@@ -59,7 +75,7 @@ def load(
     )
     started = Started.now()
     if scenario == "http":
-        run, course = _probe(problems, options, url, duration_s)
+        run, course = _probe(problems, options, url, strategy, duration_s)
     else:
         run, course = _load(problems, options, url, strategy, duration_s)
     summary, kept = store(run, course, started, folder)
@@ -83,7 +99,7 @@ def _load(
 
 
 def _probe(
-    problems: Problems, options: Options, url: str | None, duration_s: float
+    problems: Problems, options: Options, url: str | None, strategy: str, duration_s: float
 ) -> tuple[Run, Course]:
     from harness.cli.open_load import run_probe
     from harness.cli.outcome import Run
@@ -95,7 +111,9 @@ def _probe(
     seed = problems.whole("--seed", options.seed, 0, MOST_SEED)
     rate = problems.number("--rate", options.rate, LEAST_RATE, MOST_RATE)
     if problems.clock(options.clock) == "virtual":
-        problems.add("--clock virtual: a URL is probed on the real clock only")
+        problems.add("--clock virtual: a URL is probed on the real clock only; leave it out")
+    if options.parameters or strategy != "baseline" or options.think_scale is not None:
+        problems.add('"load http" takes no --set, --strategy or --think-scale: it only probes')
     probe = HttpProbe(problems.url("--url", url))
     problems.settle()
     run = Run(

@@ -27,6 +27,8 @@ def mock_process(config: MockConfig) -> Iterator[str]:
         if not port:
             raise RuntimeError("the mock process did not start; its error is above")
         yield f"http://127.0.0.1:{int(port)}"
+        if process.poll() is not None:
+            raise RuntimeError("the mock process ended before the run did; its error is above")
     finally:
         process.stdin.close()
         try:

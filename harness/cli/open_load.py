@@ -7,9 +7,9 @@ from contextlib import AbstractAsyncContextManager
 from harness import clock as clocks
 from harness.cli.course import Course, Progress, stopping
 from harness.cli.mock_process import mock_process
-from harness.cli.rounds import WARM_UP_ROUND
+from harness.cli.rounds import WARM_UP_ROUND, leaving_no_task
 from harness.cli.wiring import Setup, in_process_arms, probe_arm, socket_arms
-from harness.clock import Clock, ClockName
+from harness.clock import ClockName
 from harness.load.engine import Arm, Tally, open_schedule, round_schedule, run_round
 from harness.transport import socket_transport
 from scenarios.http_probe import HttpProbe
@@ -19,14 +19,9 @@ Arms = AbstractAsyncContextManager[Arm]
 
 def run_load(setup: Setup, duration_s: float, progress: Progress) -> Course:
     """The setup's first strategy at its rate for `duration_s` of arrivals, and until they end."""
-    clock = clocks.clock(setup.clock)
-    with contextlib.ExitStack() as stack:
-        if setup.clock == "virtual":
-            arm = _in_process(setup, clock)
-        else:
-            arm = _on_sockets(setup, clock, stack.enter_context(mock_process(setup.mocks)))
-        turns_each = setup.scenario.turns
-        return _run(setup.clock, arm, setup.seed, turns_each, setup.rate, duration_s, progress)
+    arm = _in_process(setup) if setup.clock == "virtual" else _on_sockets(setup)
+    turns_each = setup.scenario.turns
+    return _run(setup.clock, arm, setup.seed, turns_each, setup.rate, duration_s, progress)
 
 
 def run_probe(
@@ -54,7 +49,7 @@ def _run(
     course, clock = Course(), clocks.clock(clock_name)
 
     async def main() -> None:
-        async with making as arm:
+        async with making as arm, leaving_no_task():
             schedule = open_schedule(
                 seed, arm, turns_each=turns_each, rate=rate, duration_s=duration_s
             )
@@ -69,15 +64,17 @@ def _run(
 
 
 @contextlib.asynccontextmanager
-async def _in_process(setup: Setup, clock: Clock) -> AsyncIterator[Arm]:
-    yield in_process_arms(setup, 0, clock)[0]
+async def _in_process(setup: Setup) -> AsyncIterator[Arm]:
+    yield in_process_arms(setup, 0, clocks.VirtualClock())[0]
 
 
 @contextlib.asynccontextmanager
-async def _on_sockets(setup: Setup, clock: Clock, base_url: str) -> AsyncIterator[Arm]:
+async def _on_sockets(setup: Setup) -> AsyncIterator[Arm]:
     """Warmed up by one unrecorded turn: it opens a connection and loads code."""
-    async with socket_transport() as transport:
-        warm = socket_arms(setup, WARM_UP_ROUND, clock, [transport], base_url)
-        one = round_schedule(setup.seed, WARM_UP_ROUND, warm, turns=1, turns_each=1, rate=100.0)
-        await run_round(clock, warm, one, Tally())
-        yield socket_arms(setup, 0, clock, [transport], base_url)[0]
+    clock = clocks.RealClock()
+    with mock_process(setup.mocks) as base_url:
+        async with socket_transport() as transport:
+            warm = socket_arms(setup, WARM_UP_ROUND, clock, [transport], base_url)
+            one = round_schedule(setup.seed, WARM_UP_ROUND, warm, turns=1, turns_each=1, rate=100.0)
+            await run_round(clock, warm, one, Tally())
+            yield socket_arms(setup, 0, clock, [transport], base_url)[0]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-Pay = Annotated[str, typer.Option(metavar="PROFILE", help="Payment profile, or a TOML file.")]
+Pay = Annotated[str, typer.Option(metavar="PROFILE", help="Payment profile or TOML file.")]
 Intent = Annotated[str, typer.Option(metavar="PROFILE", help="Model that reads the wish.")]
 Confirm = Annotated[str, typer.Option(metavar="PROFILE", help="Model that confirms.")]
 Seed = Annotated[str, typer.Option(metavar="N", help="The same seed draws the same weather.")]
@@ -13,7 +13,7 @@ ThinkScale = Annotated[
     str | None,
     typer.Option(
         metavar="X",
-        help="Multiplies think times and token lifetimes. [default: 1, on the real clock 0.02]",
+        help="Multiplies think times and token lifetimes.  [default: 1, or 0.02 on the real clock]",
         show_default=False,
     ),
 ]

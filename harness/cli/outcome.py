@@ -6,12 +6,10 @@ import platform
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
-
-import msgspec
+from typing import TYPE_CHECKING, Literal
 
 from harness import record
 from harness.cli.course import Course
@@ -24,6 +22,9 @@ from harness.record import RunSummary
 from harness.stats.summary import effect_summaries, variant_summaries
 from mocks.host import provenance
 from mocks.profile import fingerprint
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Run:
     """What a run was, as far as its summary tells."""
 
     scenario_name: str
-    scenario: object
+    scenario: "DataclassInstance"
     strategies: Sequence[Strategy]
     factors: Sequence[str]
     clock: ClockName
@@ -68,7 +69,7 @@ def store(run: Run, course: Course, started: Started, out: Path) -> tuple[RunSum
         run_id=folder.name,
         tool_version=metadata.version("tollbench"),
         scenario=run.scenario_name,
-        parameters={**msgspec.to_builtins(run.scenario), **run.parameters},
+        parameters={**_parameters_of(run.scenario), **run.parameters},
         clock=run.clock,
         endpoints=run.endpoints,
         seed=run.seed,
@@ -92,7 +93,12 @@ def store(run: Run, course: Course, started: Started, out: Path) -> tuple[RunSum
     return summary, folder
 
 
-def run_of(setup: Setup, scenario_name: str, factors: Sequence[str] = ()) -> Run:
+def run_of(
+    setup: Setup,
+    scenario_name: str,
+    factors: Sequence[str] = (),
+    swept: Mapping[str, float] | None = None,
+) -> Run:
     """The run that this setup describes."""
     models = {name: fingerprint(profile) for name, profile in setup.mocks.models.items()}
     return Run(
@@ -104,7 +110,7 @@ def run_of(setup: Setup, scenario_name: str, factors: Sequence[str] = ()) -> Run
         endpoints="mock",
         seed=setup.seed,
         rounds=setup.rounds,
-        parameters={"rate": setup.rate, "think_scale": setup.think_scale},
+        parameters={"rate": setup.rate, "think_scale": setup.think_scale, **(swept or {})},
         profiles={setup.mocks.pay.wire: fingerprint(setup.mocks.pay), **models},
         provenance=provenance(setup.mocks),
     )
@@ -112,6 +118,11 @@ def run_of(setup: Setup, scenario_name: str, factors: Sequence[str] = ()) -> Run
 
 def exit_code(summary: RunSummary) -> int:
     return PASS if summary.valid else INVALID
+
+
+def _parameters_of(scenario: "DataclassInstance") -> dict[str, float | int | str]:
+    values = {field.name: getattr(scenario, field.name) for field in fields(scenario)}
+    return {name: v if type(v) in (int, float, str) else str(v) for name, v in values.items()}
 
 
 def _machine() -> dict[str, str]:

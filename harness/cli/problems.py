@@ -1,19 +1,20 @@
 """Everything wrong with a command line, told at once, each with its mend; it never stops early."""
 
 import math
-import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast, get_args
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, TypeVar, cast, get_args, get_type_hints
 
+import httpx
 import msgspec
 
 from harness.cli.exits import BadInput
 from harness.clock import ClockName
 from harness.flow.strategy import MITIGATIONS, Strategy, strategy_of
-from mocks.profile import BadProfile, ModelProfile, PaymentProfile, load
+from mocks.profile import BadProfile, ModelProfile, PaymentProfile, ProfileT, load
+from mocks.profile import names as profile_names
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -31,10 +32,21 @@ class Problems:
     def add(self, problem: str) -> None:
         self._found.append(problem)
 
+    @property
+    def none(self) -> bool:
+        """So far."""
+        return not self._found
+
     def settle(self) -> None:
         """Raise BadInput with all that was found."""
         if self._found:
             raise BadInput(self._found)
+
+    def given(self, option: str, text: str | None, what: str) -> str:
+        """The text; where it is missing, a number that passes every later check."""
+        if text is None:
+            self.add(f"{option} is missing: {what}")
+        return text or "1"
 
     def whole(self, option: str, text: str, low: int, high: int) -> int:
         try:
@@ -63,13 +75,16 @@ class Problems:
         return cast(ClockName, text)
 
     def mitigations(self, option: str, text: str) -> list[str]:
+        """In their usual order, however they are spelled or ordered; at least one."""
         names = [name.strip().replace("-", "_") for name in text.split(",") if name.strip()]
+        known = ", ".join(MITIGATIONS)
         unknown = [name for name in names if name not in MITIGATIONS]
         if unknown:
-            known = ", ".join(MITIGATIONS)
             self.add(f"{option}: unknown mitigation {', '.join(map(repr, unknown))}; take {known}")
         if len(set(names)) < len(names):
             self.add(f"{option} names a mitigation twice: {text!r}")
+        if not names:
+            self.add(f"{option} names no mitigation; take {known}")
         return [name for name in MITIGATIONS if name in names]
 
     def strategy(self, option: str, text: str) -> Strategy:
@@ -77,52 +92,94 @@ class Problems:
         return strategy_of(on)
 
     def payment(self, option: str, name: str) -> PaymentProfile | None:
-        try:
-            return load(name, PaymentProfile)
-        except BadProfile as error:
-            self.add(f"{option}: {error}")
+        if name in profile_names(ModelProfile):
+            known = ", ".join(profile_names(PaymentProfile))
+            self.add(f"{option}: {name} is a model, not a payment profile; take {known}")
             return None
+        return self._profile(option, name, PaymentProfile)
 
     def model(self, option: str, name: str) -> ModelProfile | None:
-        try:
-            return load(name, ModelProfile)
-        except BadProfile as error:
-            self.add(f"{option}: {error}")
+        if name in profile_names(PaymentProfile):
+            known = ", ".join(profile_names(ModelProfile))
+            self.add(f"{option}: {name} is a payment profile, not a model; take {known}")
             return None
+        return self._profile(option, name, ModelProfile)
 
     def url(self, option: str, text: str | None) -> str:
         if text is None:
             self.add(f"{option} is missing: name what to probe, as in http://127.0.0.1:8080/")
             return ""
-        url = urlsplit(text)
-        if url.scheme not in ("http", "https") or not url.hostname:
-            self.add(f"{option} must begin with http:// or https:// and name a host, not {text!r}")
+        try:
+            url = httpx.URL(text)
+            good = url.scheme in ("http", "https") and url.host and (url.port or 1) < 65536
+        except httpx.InvalidURL:
+            good = False
+        if not good:
+            self.add(f"{option} must be http:// or https:// with a host, not {text!r}")
         return text
 
     def folder(self, option: str, text: str) -> Path:
         """A folder that can be written, or made below one that can."""
         path = Path(text)
-        near = next(p for p in (path, *path.absolute().parents) if p.exists())
+        near = next(p for p in (path, *path.absolute().parents) if p.exists() or p.is_symlink())
+        latest = path / "latest"
         if not near.is_dir():
-            self.add(f"{option}: {near} is a file, not a folder; name another folder")
-        elif not os.access(near, os.W_OK):
+            self.add(f"{option}: {near} is no folder; name another")
+        elif not _takes_files(near):
             self.add(f"{option}: {near} cannot be written; name another folder")
+        elif latest.is_dir() and not latest.is_symlink():
+            self.add(f"{option}: {latest} must be free for a link to the newest run; move it away")
         return path
 
     def parameters(self, kind: type[ScenarioT], pairs: Sequence[str]) -> ScenarioT | None:
-        """The scenario with these parameters set; None when one is unknown or of a wrong type."""
+        """The scenario with these parameters set; None when one is unknown or makes no sense."""
+        before = len(self._found)
+        types = get_type_hints(kind)
         known = [field.name for field in fields(kind)]
-        values: dict[str, str] = {}
+        values: dict[str, object] = {}
         for pair in pairs:
-            name, equals, value = pair.partition("=")
+            name, equals, text = pair.partition("=")
             if not equals:
                 self.add(f"--set {pair}: write it as NAME=VALUE")
             elif name not in known:
                 self.add(f"--set: no parameter {name!r}; there are {', '.join(known)}")
+            elif name in values:
+                self.add(f"--set {name} is given twice; keep one")
             else:
-                values[name] = value
-        try:
-            return msgspec.convert(values, kind, strict=False)
-        except (msgspec.ValidationError, ValueError) as error:
-            self.add(f"--set: {error}")
+                values[name] = self._value(name, text, types[name])
+        if len(self._found) > before:
             return None
+        try:
+            return kind(**values)
+        except (TypeError, ValueError) as error:
+            for broken in str(error).split("; "):
+                self.add(f"--set: {broken}")
+            return None
+
+    def _value(self, name: str, text: str, kind: object) -> object:
+        try:
+            value: object = msgspec.convert(text, kind, strict=False)
+        except (TypeError, ValueError):
+            value = math.nan
+        if isinstance(value, float) and not math.isfinite(value):
+            self.add(f"--set {name} must be {_KINDS.get(kind, kind)}, not {text!r}")
+        return value
+
+    def _profile(self, option: str, name: str, kind: type[ProfileT]) -> ProfileT | None:
+        try:
+            return load(name, kind)
+        except BadProfile as error:
+            self.add(f"{option}: {error}")
+            return None
+
+
+_KINDS: dict[object, str] = {int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def _takes_files(folder: Path) -> bool:
+    """Tried, not asked: permissions alone do not tell it for root, or on a read-only disk."""
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True

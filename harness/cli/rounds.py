@@ -1,21 +1,18 @@
-"""Running the rounds of a comparison: over worker processes on the virtual clock, or against a mock
-process on the real one. Whatever finished is kept, and no process is left behind."""
+"""Running the rounds of a comparison: on the virtual clock, or against a mock process on the real
+one. Whatever finished is kept, and no process is left behind."""
 
+import asyncio
 import contextlib
-import multiprocessing
-import signal
-import sys
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from multiprocessing.context import BaseContext
+from collections.abc import AsyncIterator
 
 from harness import clock as clocks
 from harness.cli.course import Course, Progress, stopping
 from harness.cli.mock_process import mock_process
 from harness.cli.wiring import Setup, in_process_arms, socket_arms
+from harness.cli.workers import run_in_workers
 from harness.clock import Clock
 from harness.load.engine import Tally, round_schedule, run_round
 from harness.transport import socket_transport
-from mocks.keys import private_key
 
 WARM_UP_ROUND = -1
 """On the real clock a first, unrecorded turn a strategy opens connections and loads code."""
@@ -30,13 +27,18 @@ def run_rounds(setup: Setup, jobs: int, progress: Progress) -> Course:
         elif jobs == 1:
             _run_here(setup, course, progress)
         else:
-            _run_in_workers(setup, jobs, course, progress)
+            run_in_workers(one_virtual_round, setup, jobs, course, progress)
     return course
 
 
 def one_virtual_round(setup: Setup, round_: int) -> Tally:
     """The whole round on a virtual loop of its own: it depends on nothing that ran before it."""
     tally = Tally()
+    _play_virtual(setup, round_, tally)
+    return tally
+
+
+def _play_virtual(setup: Setup, round_: int, tally: Tally) -> None:
     clock = clocks.VirtualClock()
 
     async def main() -> None:
@@ -52,46 +54,15 @@ def one_virtual_round(setup: Setup, round_: int) -> Tally:
         await run_round(clock, arms, schedule, tally)
 
     clocks.run("virtual", main())
-    return tally
 
 
 def _run_here(setup: Setup, course: Course, progress: Progress) -> None:
     progress.start()
     for round_ in range(setup.rounds):
-        _finish(course, one_virtual_round(setup, round_), progress)
-
-
-def _run_in_workers(setup: Setup, jobs: int, course: Course, progress: Progress) -> None:
-    private_key(0)  # Made once, here: forked workers inherit it.
-    pool = ProcessPoolExecutor(min(jobs, setup.rounds), _context(), _ignore_interrupt)
-    futures: list[Future[Tally]] = []
-    try:
-        futures = [pool.submit(one_virtual_round, setup, n) for n in range(setup.rounds)]
-        progress.start()
-        for future in as_completed(futures):
-            _finish(course, future.result(), progress)
-            futures.remove(future)
-    finally:
-        # Rounds already in a worker take well under a second to end, and are kept.
-        pool.shutdown(cancel_futures=True)
-        for future in futures:
-            if future.done() and not future.cancelled() and not future.exception():
-                _finish(course, future.result(), progress)
-
-
-def _context() -> BaseContext:
-    # A fork inherits the loaded modules; elsewhere each worker takes a second to load them anew.
-    return multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-
-
-def _ignore_interrupt() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _finish(course: Course, tally: Tally, progress: Progress) -> None:
-    course.tally.add(tally)
-    course.rounds_finished += 1
-    progress.advance(tally.finished)
+        before = course.tally.finished
+        _play_virtual(setup, round_, course.tally)
+        course.rounds_finished += 1
+        progress.advance(course.tally.finished - before)
 
 
 def _run_real(setup: Setup, course: Course, progress: Progress) -> None:
@@ -101,11 +72,25 @@ def _run_real(setup: Setup, course: Course, progress: Progress) -> None:
         clocks.run("real", _real_rounds(setup, base_url, clock, course, progress))
 
 
+@contextlib.asynccontextmanager
+async def leaving_no_task() -> AsyncIterator[None]:
+    """What still runs when the body is cancelled, such as the forks of a turn, ends here: before
+    the connections under it close, which would look like a fault."""
+    try:
+        yield
+    finally:
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+
 async def _real_rounds(
     setup: Setup, base_url: str, clock: Clock, course: Course, progress: Progress
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
         transports = [await stack.enter_async_context(socket_transport()) for _ in setup.strategies]
+        await stack.enter_async_context(leaving_no_task())
         for round_ in (WARM_UP_ROUND, *range(setup.rounds)):
             arms = socket_arms(setup, round_, clock, transports, base_url)
             warm_up = round_ == WARM_UP_ROUND

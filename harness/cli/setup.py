@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.cli.problems import Problems
-from harness.cli.wiring import REAL_THINK_SCALE, Setup, find_scenario
+from harness.cli.scenario_file import find_scenario
+from harness.cli.wiring import REAL_THINK_SCALE, Setup
 from harness.flow.strategy import Strategy
 from mocks.host import MockConfig
 
@@ -53,6 +54,8 @@ def checked(
         scenario = problems.parameters(find_scenario(options.scenario), options.parameters)
     except LookupError as error:
         problems.add(str(error))
+    if scenario is not None and scenario.turns < 1:
+        problems.add(f"{options.scenario}: turns must be at least 1, not {scenario.turns}")
     problems.settle()
     assert pay and intent and confirm and scenario
     return Setup(

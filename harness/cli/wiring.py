@@ -3,12 +3,8 @@
 It decides nothing about time or order; the engine does.
 """
 
-import importlib.util
-import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeGuard
 
 import httpx
 
@@ -21,7 +17,6 @@ from harness.flow.strategy import Strategy
 from harness.load.engine import Arm
 from harness.providers.call import Endpoint
 from mocks.host import IN_PROCESS_URL, Host, MockConfig, endpoints
-from scenarios import SCENARIOS
 from scenarios.http_probe import HttpProbe
 
 REAL_THINK_SCALE = 0.02
@@ -91,20 +86,6 @@ def probe_arm(
     return Arm("baseline", World(clock, transport, seed, 0, False), nothing, probe.run)
 
 
-def find_scenario(name: str) -> type[Scenario]:
-    """The shipped scenario of that name, or the only one in that .py file.
-
-    Raises LookupError with one line that says what to give instead.
-    """
-    if name in SCENARIOS:
-        return SCENARIOS[name]
-    path = Path(name)
-    if path.suffix != ".py" or not path.is_file():
-        known = ", ".join(SCENARIOS)
-        raise LookupError(f"unknown scenario {name!r}: take {known}, or a path to a .py file")
-    return _scenario_in(path)
-
-
 def _arm(
     setup: Setup,
     strategy: Strategy,
@@ -129,30 +110,3 @@ def _converse(
         await scenario.run(chat, Agent(cast, strategy, chat.user, scenario.usual_method))
 
     return converse
-
-
-def _scenario_in(path: Path) -> type[Scenario]:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise LookupError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from None
-    found = [
-        thing
-        for thing in vars(module).values()
-        if _is_scenario(thing) and thing.__module__ == path.stem
-    ]
-    if len(found) != 1:
-        raise LookupError(
-            f"{path} defines {len(found)} scenarios: it needs one dataclass with turns, "
-            "usual_method and async run(chat, agent)"
-        )
-    return found[0]
-
-
-def _is_scenario(thing: object) -> TypeGuard[type[Scenario]]:
-    return (
-        inspect.isclass(thing) and hasattr(thing, "__dataclass_fields__") and hasattr(thing, "run")
-    )

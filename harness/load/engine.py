@@ -54,6 +54,8 @@ class Tally:
     finished: int = 0
     failed: int = 0
     leaks: int = 0
+    fault: str = ""
+    """The first that ended a turn."""
 
     def add(self, other: "Tally") -> None:
         self.rows.extend(other.rows)
@@ -62,6 +64,7 @@ class Tally:
         self.finished += other.finished
         self.failed += other.failed
         self.leaks += other.leaks
+        self.fault = self.fault or other.fault
 
 
 async def run_round(
@@ -156,6 +159,7 @@ async def _converse(due: Due, origin: float, tally: Tally, on_turn: Callable[[],
             if flow.end is not None:
                 tally.finished += 1
                 tally.failed += flow.outcome in ("error", "unknown")
+                tally.fault = tally.fault or flow.fault
                 record_turn(arm.name, flow, flow.end, origin, tally.rows)
                 on_turn()
 

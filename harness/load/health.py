@@ -43,7 +43,10 @@ def examine(tally: Tally, clock: ClockName) -> tuple[Health, list[str]]:
         failed=tally.failed,
         leaks=tally.leaks,
     )
-    return health, _reasons(health, clock, _median_response_ms(tally))
+    reasons = _reasons(health, clock, _median_response_ms(tally))
+    if 0 < health.finished == health.failed:
+        reasons.append("every turn failed" + (f": {tally.fault}" if tally.fault else ""))
+    return health, reasons
 
 
 def _reasons(health: Health, clock: ClockName, response_ms: float) -> list[str]:

@@ -52,7 +52,10 @@ class Live:
                 await self._stopped.wait()
 
     def set_rate(self, turns_per_s: float) -> None:
-        """From now on, on average. What was due before now begins all the same."""
+        """From now on, on average. What was due before now begins all the same. Once stopped, a
+        run has no rate any more."""
+        if self.stopped:
+            return
         now = self._clock.now()
         while self._paced.due <= now:
             self._begin(self._paced.take())

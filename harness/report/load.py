@@ -3,11 +3,14 @@
 import msgspec
 import numpy as np
 from rich.console import Console
+from rich.text import Text
 
 from harness.record import Rows, RunSummary
+from harness.report.words import NEVER
 from harness.stats.quantiles import quantile
 
 PERCENTILES = (50, 90, 95, 99)
+UNKNOWN = "unknown"
 
 
 class LoadFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,28 +60,29 @@ def load_figures(summary: RunSummary, rows: Rows, results: str) -> LoadFigures:
 
 def print_load(summary: RunSummary, figures: LoadFigures, console: Console) -> None:
     variant = summary.variants[0].name if summary.variants else ""
-    console.print(
-        f"[bold]{summary.scenario}[/]  {variant}, {summary.clock} clock, {summary.endpoints}, "
-        f"seed {summary.seed}, {summary.parameters['rate']:g} turns/s",
-        highlight=False,
+    facts = (
+        f"{variant}, {summary.clock} clock, {summary.endpoints}, seed {summary.seed}, "
+        f"{summary.parameters['rate']:g} turns/s"
     )
-    told = (
+    console.print(Text.assemble((summary.scenario, "bold"), "  ", facts))
+    for name, ms in (
         ("p50", figures.p50_ms),
         ("p90", figures.p90_ms),
         ("p95", figures.p95_ms),
         ("p99", figures.p99_ms),
         ("max", figures.max_ms),
-    )
-    for name, figure in told:
-        console.print(f"  {name} {_told(figure):>12}", highlight=False)
-    console.print(
+    ):
+        console.print(Text(f"  {name} {_told(ms, NEVER if figures.finished else UNKNOWN):>12}"))
+    if figures.finished and figures.max_ms is None:
+        console.print(Text(f"{NEVER}: so many turns failed that it would be one of them", "dim"))
+    counts = (
         f"due {figures.due}, started {figures.started}, finished {figures.finished}, "
-        f"failed {figures.failed}; start lag p99 {_told(figures.lag_p99_ms)}",
-        highlight=False,
+        f"failed {figures.failed}; start lag p99 {_told(figures.lag_p99_ms)}"
     )
-    state = "[green]VALID[/]" if figures.valid else "[red]INVALID[/]"
-    console.print(f"{state} {'; '.join(figures.invalid_because)}", highlight=False)
-    console.print(f"results  {figures.results}", highlight=False, soft_wrap=True)
+    console.print(Text(counts))
+    state = ("VALID", "bold green") if figures.valid else ("INVALID  ", "bold red")
+    console.print(Text.assemble(state, ("; ".join(figures.invalid_because), "red")))
+    console.print(Text(f"results  {figures.results}"), soft_wrap=True)
 
 
 def _known(ordered: np.ndarray[tuple[int], np.dtype[np.float64]], q: float) -> float | None:
@@ -88,5 +92,5 @@ def _known(ordered: np.ndarray[tuple[int], np.dtype[np.float64]], q: float) -> f
     return round(value, 6) if np.isfinite(value) else None
 
 
-def _told(ms: float | None) -> str:
-    return "unknown" if ms is None else f"{ms:.2f} ms"
+def _told(ms: float | None, otherwise: str = UNKNOWN) -> str:
+    return otherwise if ms is None else f"{ms:.2f} ms"

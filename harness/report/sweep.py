@@ -4,31 +4,38 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from harness.record import RunSummary
 from harness.report.words import factor_name, interval, percentile
 
 
 def print_sweep(runs: Sequence[tuple[float, RunSummary, str]], console: Console) -> None:
-    """A row an effect, a column a session share; each cell in ms with its 95 % interval."""
-    for quantile in sorted({e.quantile for _, summary, _ in runs for e in summary.effects}):
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column(f"change at {percentile(quantile)}, ms")
+    """A table a quantile, with a row an effect and a column a session share; a cell is a change in
+    ms above its 95% interval. Then a line a run: whether to believe it, and where it is kept."""
+    summaries = [summary for _, summary, _ in runs]
+    for quantile in sorted({e.quantile for summary in summaries for e in summary.effects}):
+        heading = f"Change at {percentile(quantile)} by the session's share of the overhead, ms"
+        console.print(Text(f"{heading}, with 95% intervals", "bold"))
+        table = Table(box=None, pad_edge=False, header_style="")
+        table.add_column("mitigation")
         for share, _, _ in runs:
-            table.add_column(f"session {share:.0%}", justify="right")
-        for factor in dict.fromkeys(e.factor for _, summary, _ in runs for e in summary.effects):
+            table.add_column(f"{share:.0%}", justify="right", no_wrap=True)
+        for factor in dict.fromkeys(e.factor for summary in summaries for e in summary.effects):
             if ":" not in factor:
-                cells = [_cell(summary, factor, quantile) for _, summary, _ in runs]
+                cells = [_cell(summary, factor, quantile) for summary in summaries]
                 table.add_row(factor_name(factor), *cells)
         console.print(table)
         console.print()
     for share, summary, path in runs:
-        state = "valid" if summary.valid else "INVALID " + "; ".join(summary.invalid_because)
-        console.print(f"session {share:.0%}: {state}, {path}", highlight=False, soft_wrap=True)
+        reasons = "; ".join(summary.invalid_because)
+        state = ("VALID", "green") if summary.valid else (f"INVALID {reasons}", "red")
+        console.print(Text.assemble(f"{share:.0%}  ", state))
+        console.print(Text(f"     results  {path}"), soft_wrap=True)
 
 
 def _cell(summary: RunSummary, factor: str, quantile: float) -> str:
     for effect in summary.effects:
         if (effect.factor, effect.quantile) == (factor, quantile):
-            return interval(effect.estimate_ms, effect.lo_ms, effect.hi_ms)
+            return interval(effect.estimate_ms, effect.lo_ms, effect.hi_ms).replace(" [", "\n[")
     return "unknown"

@@ -1,0 +1,95 @@
+"""Rounds spread over worker processes; what a round does is not decided here."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed, wait
+from multiprocessing.context import BaseContext
+
+from harness.cli.course import Course, Crash, Crashed, Progress
+from harness.cli.scenario_file import load_again, source_of
+from harness.cli.wiring import Setup
+from harness.load.engine import Tally
+from mocks.keys import private_key
+
+PATIENCE_S = 5.0
+"""How long a stopped run waits for the rounds that its workers have begun."""
+
+Work = Callable[[Setup, int], Tally]
+"""Plays one round, given by its number."""
+
+
+def run_in_workers(work: Work, setup: Setup, jobs: int, course: Course, progress: Progress) -> None:
+    """Every round of the setup, each in whichever of `jobs` processes is free. However it ends, no
+    process is left, and the rounds that finished are in the course."""
+    private_key(0)  # Made once, here: forked workers inherit it.
+    pool = ProcessPoolExecutor(
+        min(jobs, setup.rounds),
+        _context(),
+        initializer=_begin_worker,
+        initargs=(source_of(setup.scenario),),
+    )
+    waiting: list[Future[Tally | Crash]] = []
+    try:
+        for round_ in range(setup.rounds):
+            waiting.append(pool.submit(_end_of, work, setup, round_))
+        progress.start()
+        for future in as_completed(list(waiting)):
+            waiting.remove(future)
+            _finish(course, future.result(), progress)
+    finally:
+        for end in _late_ends(waiting):
+            if isinstance(end, Tally):
+                _finish(course, end, progress)
+        pool.shutdown()
+
+
+def _late_ends(futures: Iterable[Future[Tally | Crash]]) -> list[Tally | Crash]:
+    """Of rounds already in a worker, which end within `PATIENCE_S` or, with their worker, not at
+    all. The others are not begun."""
+    running = [future for future in futures if not future.cancel()]
+    with contextlib.suppress(KeyboardInterrupt):  # pressed again: wait no longer
+        wait(running, PATIENCE_S)
+    ended = [future for future in running if future.done()]
+    if len(ended) < len(running):
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+    return [future.result() for future in ended if not future.exception()]
+
+
+def _context() -> BaseContext:
+    # A fork inherits the loaded modules; elsewhere each worker takes a second to load them anew.
+    return multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+
+
+def _begin_worker(scenario_source: str | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    load_again(scenario_source)
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed cannot say so, and its workers would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _end_of(work: Work, setup: Setup, round_: int) -> Tally | Crash:
+    try:
+        return work(setup, round_)
+    except Exception as error:
+        return Crash.of(error)
+
+
+def _finish(course: Course, end: Tally | Crash, progress: Progress) -> None:
+    if isinstance(end, Crash):
+        raise Crashed(end)
+    course.tally.add(end)
+    course.rounds_finished += 1
+    progress.advance(end.finished)

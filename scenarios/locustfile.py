@@ -1,0 +1,40 @@
+"""The door for Locust: `locust -f scenarios/locustfile.py` runs a scenario against our mocks.
+
+A user stands for a share of the arrival rate and does nothing itself: turns arrive as in an open
+model, `--flow-rate` a second for each user alive, so ramps, load shapes and the web form's number
+of users all set the rate. An engine process makes the load and measures it. The mocks listen on
+loopback, so workers belong on the master's machine: `--processes N`.
+"""
+
+import sys
+
+from locust import User, constant, events, task
+
+from harness.load.conductor import Commands, Conductor
+
+PYTHON = (sys.executable, "-m")
+
+conductor = Conductor(
+    Commands(
+        check=(*PYTHON, "harness.cli.engine", "check"),
+        mocks=(*PYTHON, "mocks.server"),
+        engine=(*PYTHON, "harness.cli.engine"),
+    )
+)
+conductor.attach(events)
+
+
+class Buyers(User):
+    """As long as it lives, its share of the turns comes."""
+
+    wait_time = constant(1_000_000)  # A user that waits can be stopped at any time.
+
+    def on_start(self) -> None:
+        conductor.user_came()
+
+    def on_stop(self) -> None:
+        conductor.user_left()
+
+    @task
+    def live(self) -> None:
+        pass

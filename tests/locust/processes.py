@@ -1,0 +1,92 @@
+"""Profiles that answer in tens of milliseconds, and ways to start and watch real processes."""
+
+import os
+import select
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PYTHON = [sys.executable, "-m"]
+LIMIT_S = 60
+"""Nothing takes nearly as long; a test that hangs is to fail."""
+
+_FIGURES = 'provenance = "assumed"\nsource = "tests"\ndate = 2026-01-01\n'
+_PAY = f"""wire = "wechat-ai"
+[overhead]
+p50_ms = 240.0
+p99_ms = 300.0
+{_FIGURES}[session]
+share = 0.5
+lifetime_s = 900.0
+{_FIGURES}[key]
+fetch_ms = 1.0
+rotation_days = 30.0
+overlap_s = 3600.0
+{_FIGURES}[fee]
+rate = 0.006
+minimum_minor = 10
+currency = "CNY"
+{_FIGURES}"""
+_MODEL = f"""wire = "openai"
+[latency]
+ttft_p50_ms = 110.0
+ttft_p99_ms = 150.0
+tokens_per_s = 5000.0
+{_FIGURES}"""
+
+
+def fast_profiles(folder: Path) -> dict[str, str]:
+    """The options that name them: a turn takes about half a second."""
+    pay, model = folder / "pay.toml", folder / "model.toml"
+    pay.write_text(_PAY)
+    model.write_text(_MODEL)
+    return {"pay": str(pay), "intent": str(model), "confirm": str(model)}
+
+
+def locust(options: dict[str, str], *more: str) -> list[str]:
+    """The command, as a user would write it at the repository's root."""
+    port = _free_port()
+    return [
+        str(Path(sys.executable).with_name("locust")),
+        *("-f", "scenarios/locustfile.py", "--headless"),
+        *("--master-port", port, "--master-bind-port", port),
+        *(part for name, value in options.items() for part in (f"--{name}", value)),
+        *more,
+    ]
+
+
+def ran(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below this one."""
+    found = []
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, children.read_text().split()):
+            found += [child, *descendants(child)]
+    return found
+
+
+def watch(pids: Iterable[int]) -> list[int]:
+    """A descriptor for each, so that none can be mistaken for a later process of its number."""
+    return [os.pidfd_open(pid) for pid in pids]
+
+
+def all_end(watched: Iterable[int]) -> bool:
+    """Wait until they have all ended; False when one outlives the limit."""
+    ended = True
+    for descriptor in watched:
+        ended = bool(select.select([descriptor], [], [], LIMIT_S / 2)[0]) and ended
+        os.close(descriptor)
+    return ended
+
+
+def _free_port() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return str(listener.getsockname()[1])

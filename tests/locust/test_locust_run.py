@@ -1,0 +1,125 @@
+"""Whole runs of the `locust` command: its table, its count of turns, its exit codes, its end."""
+
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.locust.processes import (
+    LIMIT_S,
+    ROOT,
+    all_end,
+    descendants,
+    fast_profiles,
+    locust,
+    ran,
+    watch,
+)
+
+pytestmark = pytest.mark.socket
+
+SHORT = ("--param", "turns=2", "--param", "idle_share=0", "-u", "6", "-r", "12")
+TWO_WORKERS = ("--processes", "2")
+
+
+@pytest.fixture
+def fast(tmp_path: Path) -> dict[str, str]:
+    return {**fast_profiles(tmp_path), "flow-rate": "5"}
+
+
+def _table(text: str) -> dict[tuple[str, str], tuple[int, int]]:
+    """Requests and failures by type and name, from the last table."""
+    last = text[text.rindex("Type     Name", 0, text.index("percentiles (approx")) :]
+    found = re.findall(r"^(TURN|CALL|STEP) +(\S+) +(\d+) +(\d+)\(", last, re.MULTILINE)
+    return {(kind, name): (int(many), int(failed)) for kind, name, many, failed in found}
+
+
+def _percentiles(text: str) -> list[int]:
+    """Of turns and calls, in ms."""
+    table = text[text.index("percentiles (approx") :]
+    rows = re.findall(r"^(?:TURN|CALL) +\S+((?: +\d+){11}) +\d+$", table, re.MULTILINE)
+    return [int(cell) for row in rows for cell in row.split()]
+
+
+@pytest.mark.parametrize("workers", [(), TWO_WORKERS], ids=["one process", "two workers"])
+def test_every_turn_started_is_in_the_table_with_its_stages(
+    fast: dict[str, str], workers: tuple[str, ...]
+) -> None:
+    done = ran(locust(fast, *SHORT, "-t", "5s", "--only-summary", *workers))
+    assert done.returncode == 0, done.stderr
+    counts = re.findall(
+        r"^tollbench: turns: (\d+) started = (\d+) finished = (\d+) fired$", done.stderr, re.M
+    )
+    assert len(counts) == 1
+    table = _table(done.stderr)
+    many = table["TURN", "conversation"][0]
+    assert [int(count) for count in counts[0]] == [many] * 3
+    assert many > 0
+    stages = {name for kind, name in table if kind == "CALL"}
+    assert stages == {"intent", "session", "pay", "confirm"}
+    assert set(table.values()) == {(many, 0)}  # the baseline makes each call once a turn
+    assert "Traceback" not in done.stderr
+
+
+def test_response_times_keep_the_digits_that_locust_drops(fast: dict[str, str]) -> None:
+    done = ran(locust(fast, *SHORT, "-t", "4s", "--only-summary", *TWO_WORKERS))
+    cells = [cell for cell in _percentiles(done.stderr) if cell >= 100]
+    assert len(cells) > 20
+    assert any(cell % 10 for cell in cells)
+
+
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [
+        (("--strategy", "nonsense"), "'nonsense'"),
+        (("--scenario", "nowhere"), "'nowhere'"),
+        (("--flow-rate", "-1"), "--flow-rate"),
+        (("--seed", "x", *TWO_WORKERS), "--seed"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(more: tuple[str, ...], word: str) -> None:
+    done = ran(locust({}, *more))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("tollbench: ")
+    assert word in line
+
+
+@pytest.mark.parametrize("workers", [(), TWO_WORKERS], ids=["one process", "two workers"])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_no_process_is_left_behind(
+    fast: dict[str, str], workers: tuple[str, ...], how: signal.Signals
+) -> None:
+    command = locust(fast, *SHORT, *workers)
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        turns = (line for line in process.stderr if line.startswith("TURN"))
+        assert next(turns)  # or nothing has run yet
+        below = descendants(process.pid)
+        assert len(below) == (5 if workers else 2)
+        watched = watch(below)
+        process.send_signal(how)
+        assert all_end(watched)
+        rest = process.stderr.read()
+        assert process.wait(LIMIT_S) == (0 if how == signal.SIGINT else -how)
+    assert ("finished = " in rest) == (how == signal.SIGINT)
+
+
+def test_a_killed_worker_makes_the_run_invalid(fast: dict[str, str]) -> None:
+    command = locust(fast, *SHORT, "-t", "6s", *TWO_WORKERS)
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        turns = (line for line in process.stderr if line.startswith("TURN"))
+        assert next(turns)
+        (worker, *_) = [pid for pid in descendants(process.pid) if descendants(pid)]
+        watched = watch(descendants(worker))
+        watch_killed = watch([worker])
+        signal.pidfd_send_signal(watch_killed[0], signal.SIGKILL)
+        assert all_end([*watched, *watch_killed])
+        rest = process.stderr.read()
+        assert process.wait(LIMIT_S) == 4
+    assert "INVALID" in rest
+    assert "1 of 2 engines gave no account" in rest
