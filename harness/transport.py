@@ -53,7 +53,9 @@ async def measure(
     except TimeoutError:
         return _failed(start, clock.now(), f"no whole answer within {patience_s:g} s")
     except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
-        return _failed(start, clock.now(), f"{type(error).__name__}: {error}")
+        # httpx-aiohttp calls a refused connection a ConnectTimeout; its cause says what it was.
+        cause = error.__cause__ or error
+        return _failed(start, clock.now(), f"{type(cause).__name__}: {cause}")
     first_byte = end if first_byte is None else first_byte
     return Measured(
         start, first_byte, end, response.status_code, response.headers, b"".join(chunks)
