@@ -14,7 +14,8 @@ from mocks.host import MockConfig
 def mock_process(config: MockConfig) -> Iterator[str]:
     """The base URL of mocks on loopback, served for as long as the context lasts."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "mocks.server"],
+        # -P: a folder or file "mocks" where the user happens to stand is not ours.
+        [sys.executable, "-P", "-m", "mocks.server"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,  # Ctrl-C is ours to handle; the mocks end when their input does.

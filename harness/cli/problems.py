@@ -46,7 +46,7 @@ class Problems:
         """The text; where it is missing, a number that passes every later check."""
         if text is None:
             self.add(f"{option} is missing: {what}")
-        return text or "1"
+        return "1" if text is None else text
 
     def whole(self, option: str, text: str, low: int, high: int) -> int:
         try:

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed, wait
-from multiprocessing.context import BaseContext
+from typing import Literal
 
 from harness.cli.course import Course, Crash, Crashed, Progress
 from harness.cli.scenario_file import load_again, source_of
@@ -18,6 +18,9 @@ from mocks.keys import private_key
 
 PATIENCE_S = 5.0
 """How long a stopped run waits for the rounds that its workers have begun."""
+
+START: Literal["fork", "spawn"] = "fork" if sys.platform == "linux" else "spawn"
+"""A fork inherits the loaded modules; elsewhere each worker takes a second to load them anew."""
 
 Work = Callable[[Setup, int], Tally]
 """Plays one round, given by its number."""
@@ -29,7 +32,7 @@ def run_in_workers(work: Work, setup: Setup, jobs: int, course: Course, progress
     private_key(0)  # Made once, here: forked workers inherit it.
     pool = ProcessPoolExecutor(
         min(jobs, setup.rounds),
-        _context(),
+        multiprocessing.get_context(START),
         initializer=_begin_worker,
         initargs=(source_of(setup.scenario),),
     )
@@ -59,11 +62,6 @@ def _late_ends(futures: Iterable[Future[Tally | Crash]]) -> list[Tally | Crash]:
         for worker in multiprocessing.active_children():
             worker.terminate()
     return [future.result() for future in ended if not future.exception()]
-
-
-def _context() -> BaseContext:
-    # A fork inherits the loaded modules; elsewhere each worker takes a second to load them anew.
-    return multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
 
 
 def _begin_worker(scenario_source: str | None) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 from harness import record
 from harness.record import Rows, RunSummary
 
-COMMAND = (sys.executable, "-m", "harness.cli")
+COMMAND = (sys.executable, "-P", "-m", "harness.cli")
+"""As the installed command, with -P: the folder it runs in is no place to import from."""
+
 SMALL = ("--flows", "24", "--rounds", "4")
 
 

@@ -32,7 +32,7 @@ class Watched:
     def until_turns_ended(self, turns: int) -> None:
         """Returns when the bar says so. Notes which processes the run has by then."""
         until(lambda: self._turns() >= turns)
-        self.family = _family(self.process.pid)
+        self.family = family(self.process.pid)
 
     def interrupt(self, whole_group: bool) -> None:
         """As Ctrl-C in a terminal does it, or as `kill -INT` of the one process."""
@@ -46,7 +46,7 @@ class Watched:
 
     def left(self) -> set[tuple[int, int]]:
         """Of the processes noted, those that still run."""
-        return {one for one in self.family if _running(one)}
+        return {one for one in self.family if running(one)}
 
     def _turns(self) -> int:
         while select.select([self.terminal], [], [], 0.02)[0]:
@@ -78,7 +78,7 @@ def watched(*args: str, cwd: Path) -> Iterator[Watched]:
     try:
         yield run
     finally:
-        for pid, _ in {*run.left(), *_family(process.pid)}:
+        for pid, _ in {*run.left(), *family(process.pid)}:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.wait()
@@ -94,8 +94,13 @@ def until(happened: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def _family(pid: int) -> set[tuple[int, int]]:
-    """The process and all below it, each with its start, since a number may be given out anew."""
+def children(pid: int) -> set[tuple[int, int]]:
+    """All below the process, each with its start, since a number may be given out anew."""
+    return {one for one in family(pid) if one[0] != pid}
+
+
+def family(pid: int) -> set[tuple[int, int]]:
+    """The process and its children."""
     parents = {one: _stat(one)[1] for one in _pids()}
     found, fresh = set[int](), {pid} & parents.keys()
     while fresh:
@@ -104,7 +109,8 @@ def _family(pid: int) -> set[tuple[int, int]]:
     return {(one, _stat(one)[2]) for one in found}
 
 
-def _running(one: tuple[int, int]) -> bool:
+def running(one: tuple[int, int]) -> bool:
+    """A zombie does not."""
     state, _, start = _stat(one[0])
     return start == one[1] and state not in "ZX"
 

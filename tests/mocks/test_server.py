@@ -1,0 +1,219 @@
+"""The mocks on a socket: what a client and whoever started them may rely on."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import TypeVar
+
+import httpx
+import msgspec
+import pytest
+
+from harness.cli.mock_process import mock_process
+from harness.clock import run
+from harness.providers import openai, wechat_ai
+from harness.providers.call import Call
+from harness.providers.told import decode_told
+from harness.transport import socket_transport
+from mocks.host import MockConfig, endpoints
+from tests.cli.processes import PROC, children, running, until
+from tests.worlds import Weather
+
+pytestmark = pytest.mark.socket
+
+T = TypeVar("T")
+COMMAND = (sys.executable, "-P", "-m", "mocks.server")
+FAST, SLOW = 1e9, 200.0
+"""Tokens per second: a reply takes no time, or a good half second."""
+
+SAID = "Payment txn_0: 45.80 CNY to noodles with balance: paid"
+
+
+def _config(tokens_per_s: float) -> MockConfig:
+    config = Weather(intent=0.02, session=0.01, pay=0.01, confirm=0.02).mocks()
+    model = config.models["teller"]
+    latency = msgspec.structs.replace(model.latency, tokens_per_s=tokens_per_s)
+    return msgspec.structs.replace(
+        config, models={"teller": msgspec.structs.replace(model, latency=latency)}
+    )
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_chat_is_answered_and_tells_its_delay(stream: bool) -> None:
+    with mock_process(_config(FAST)) as url:
+        answer, reply = _answer(openai.chat(endpoints(url)["openai"], _chat(stream)))
+    assert reply.text is not None and reply.text.startswith("All done!")
+    told = decode_told(answer.headers)
+    assert told is not None and told.injected_ms == pytest.approx(20.0)
+    assert ("text/event-stream" in answer.headers["content-type"]) == stream
+
+
+def test_a_session_is_opened_and_pays() -> None:
+    order = wechat_ai.Order("ada-0", "ada", "balance", 4580, "CNY", "noodles")
+    with mock_process(_config(FAST)) as url:
+        at = endpoints(url)["wechat-ai"]
+        _, opened = _answer(wechat_ai.open_session(at, "ada", "balance"))
+        _, key = _answer(wechat_ai.fetch_key(at))
+        assert isinstance(opened, wechat_ai.Session)
+        pay = wechat_ai.transact(at, "pay.authorize", opened.session_token, key, order)
+        _, receipt = _answer(pay)
+    assert isinstance(receipt, wechat_ai.Receipt)
+    assert receipt.state == "paid"
+
+
+def test_a_path_of_no_mock_is_not_found() -> None:
+    with mock_process(_config(FAST)) as url:
+        answer, _ = _answer(Call("none", httpx.Request("GET", f"{url}/nobody/here"), _nothing))
+    assert answer.status_code == 404
+    assert "nobody" in answer.text
+
+
+def test_chunks_come_as_they_are_made_and_another_call_fits_in_between() -> None:
+    heard: list[str] = []
+
+    async def main(url: str) -> None:
+        async with socket_transport() as transport:
+            asked = openai.chat(endpoints(url)["openai"], _chat(stream=True)).request
+            streamed = await transport.handle_async_request(asked)
+            session = None
+            async with contextlib.aclosing(streamed):
+                async for chunk in streamed.aiter_raw():
+                    heard.append("chunk")
+                    session = session or asyncio.create_task(_session(transport, url))
+                    ended = b"[DONE]" in chunk
+            assert ended and session is not None
+            await session
+
+    async def _session(transport: httpx.AsyncBaseTransport, url: str) -> None:
+        call = wechat_ai.open_session(endpoints(url)["wechat-ai"], "ada", "balance")
+        async with contextlib.aclosing(
+            await transport.handle_async_request(call.request)
+        ) as answer:
+            await answer.aread()
+        heard.append("session")
+
+    with mock_process(_config(SLOW)) as url:
+        run("real", main(url))
+    # Had the chunks been gathered, the session would have come after the last of them.
+    assert (heard[0], heard[-1]) == ("chunk", "chunk")
+    assert "session" in heard
+
+
+def test_it_ends_with_its_input_even_in_the_middle_of_an_answer() -> None:
+    with _started(_config(SLOW)) as (process, url):
+
+        async def main() -> None:
+            async with socket_transport() as transport:
+                asked = openai.chat(endpoints(url)["openai"], _chat(stream=True)).request
+                streamed = await transport.handle_async_request(asked)
+                assert process.stdin is not None
+                process.stdin.close()
+                async with contextlib.aclosing(streamed):
+                    with contextlib.suppress(httpx.TransportError):
+                        await streamed.aread()
+
+        run("real", main())
+        assert process.wait(timeout=30) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.skipif(not PROC.is_dir(), reason="processes are looked up in /proc")
+def test_mocks_that_die_during_a_run_are_noticed() -> None:
+    with pytest.raises(RuntimeError, match="ended before the run did"), _dying(_config(FAST)):
+        pass
+
+
+@pytest.mark.skipif(not PROC.is_dir(), reason="processes are looked up in /proc")
+def test_it_ends_when_whoever_started_it_is_killed() -> None:
+    code = (
+        "import sys, time, msgspec; from harness.cli.mock_process import mock_process;"
+        "from mocks.host import MockConfig;"
+        "config = msgspec.json.decode(sys.stdin.buffer.readline(), type=MockConfig)\n"
+        "with mock_process(config) as url:\n"
+        "    print(url, flush=True); time.sleep(600)"
+    )
+    with _piped([sys.executable, "-P", "-c", code], _config(FAST)) as starter:
+        assert starter.stdout is not None
+        assert starter.stdout.readline().startswith(b"http://127.0.0.1:")
+        (mocks,) = children(starter.pid)
+        os.kill(starter.pid, signal.SIGKILL)
+        starter.wait()
+        until(lambda: not running(mocks))
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b"", "Input data was truncated"),
+        (b"hello\n", "malformed"),
+        (b"{}\n", "missing required field"),
+        (b'{"seed": "one"}\n', "Expected `int`"),
+    ],
+)
+def test_a_configuration_that_is_none_is_told_in_one_line(line: bytes, why: str) -> None:
+    done = subprocess.run(COMMAND, input=line, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, b"")
+    (problem,) = done.stderr.decode().splitlines()
+    assert problem.startswith("mocks.server: ")
+    assert why in problem
+
+
+def _chat(stream: bool) -> openai.ChatRequest:
+    return openai.ChatRequest("teller", [openai.Message("user", SAID)], stream=stream)
+
+
+def _nothing(status: int, headers: httpx.Headers, body: bytes) -> None: ...
+
+
+def _answer(call: Call[T]) -> tuple[httpx.Response, T]:
+    """The whole answer over a real socket, and what it decodes to."""
+
+    async def main() -> tuple[httpx.Response, T]:
+        async with (
+            socket_transport() as transport,
+            contextlib.aclosing(await transport.handle_async_request(call.request)) as response,
+        ):
+            body = await response.aread()
+        return response, call.decode(response.status_code, response.headers, body)
+
+    return run("real", main())
+
+
+@contextlib.contextmanager
+def _dying(config: MockConfig) -> Iterator[None]:
+    before = children(os.getpid())
+    with mock_process(config) as url:
+        assert url
+        (mocks,) = children(os.getpid()) - before
+        os.kill(mocks[0], signal.SIGKILL)
+        until(lambda: not running(mocks))
+        yield
+
+
+@contextlib.contextmanager
+def _started(config: MockConfig) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    with _piped(COMMAND, config) as process:
+        assert process.stdout is not None
+        yield process, f"http://127.0.0.1:{int(process.stdout.readline())}"
+
+
+@contextlib.contextmanager
+def _piped(
+    command: list[str] | tuple[str, ...], config: MockConfig
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with the configuration as its first line of input; killed if it is left over."""
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(msgspec.json.encode(config) + b"\n")
+        process.stdin.flush()
+        try:
+            yield process
+        finally:
+            process.kill()
