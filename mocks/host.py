@@ -16,6 +16,8 @@ from mocks.wechat_ai import WechatAi
 Mock = Callable[[httpx.Request], Awaitable[httpx.Response]]
 
 IN_PROCESS_URL = "http://mocks"
+LOOPBACK = "127.0.0.1"
+"""Where mocks listen: the same credentials for everyone are safe only here."""
 
 # Mock credentials open nothing but a mock; they are checked so that a missing one is noticed.
 APP_SECRET = "mock-app-secret"

@@ -1,4 +1,4 @@
-"""The mocks on a loopback socket, in a process of their own; run by `python -m mocks.server`.
+"""The mocks on a loopback socket, in a process of their own: `python -m mocks.server [PORT]`.
 
 It reads one line of JSON (a MockConfig) from standard input, answers with one line, the port that
 it listens on, and serves until standard input ends. So it cannot outlive whoever started it,
@@ -19,11 +19,10 @@ import msgspec
 import uvicorn
 
 from harness.clock import RealClock
-from mocks.host import Host, Mock, MockConfig
+from mocks.host import LOOPBACK, Host, Mock, MockConfig
 from mocks.keys import private_key
 
 Message = MutableMapping[str, Any]  # the ASGI specification's own type
-LOOPBACK = "127.0.0.1"
 
 
 def asgi(mock: Mock) -> Callable[..., Awaitable[None]]:
@@ -68,7 +67,11 @@ def main() -> None:
         print(f"mocks.server: no configuration on standard input: {error}", file=sys.stderr)
         sys.exit(2)
     private_key(0)
-    listener = socket.create_server((LOOPBACK, 0), backlog=4096)
+    try:
+        listener = socket.create_server((LOOPBACK, int(*sys.argv[1:2])), backlog=4096)
+    except OSError as error:
+        print(f"mocks.server: port {sys.argv[1]}: {os.strerror(error.errno or 0)}", file=sys.stderr)
+        sys.exit(2)
     server = uvicorn.Server(
         uvicorn.Config(
             asgi(Host(RealClock(), config)),

@@ -337,6 +337,6 @@ async def _none(request: httpx.Request, answer: Answer) -> httpx.Response:
 def _model(whole_s: float) -> ModelProfile:
     # So many tokens a second that only the time to the first one is left.
     latency = TokenLatency(
-        ttft_p50_ms=whole_s * 1e3, ttft_p99_ms=whole_s * 1e3, tokens_per_s=1e12, **_SOURCE
+        ttft_p50_ms=whole_s * 1e3, ttft_p99_ms=whole_s * 1e3, tokens_per_s=1e9, **_SOURCE
     )
     return ModelProfile("openai", latency)

@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import Clock, Confirm, Intent, Json, Out, Pay, Seed, Set, ThinkScale
+from harness.cli.options import (
+    MODEL,
+    PAY,
+    Clock,
+    Confirm,
+    Intent,
+    Json,
+    Out,
+    Pay,
+    Port,
+    Seed,
+    Set,
+    ThinkScale,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,9 +47,9 @@ def compare(
     vary: Annotated[
         str, typer.Option(metavar="LIST", help="The mitigations to vary; the rest stay off.")
     ] = "prewarm,token_cache,parallel_confirm",
-    pay: Pay = "wechat-ai",
-    intent: Intent = "gpt-4o",
-    confirm: Confirm = "gpt-4o",
+    pay: Pay = PAY,
+    intent: Intent = MODEL,
+    confirm: Confirm = MODEL,
     think_scale: ThinkScale = None,
     set_: Set = None,
     jobs: Annotated[
@@ -54,6 +67,7 @@ def compare(
             help="Run once for each of four splits of the payment overhead.",
         ),
     ] = False,
+    port: Port = None,
     out: Out = "results",
     json: Json = False,
 ) -> int:
@@ -81,6 +95,7 @@ def compare(
         seed=seed,
         rate=rate,
         think_scale=think_scale,
+        port=port,
         pay=pay,
         intent=intent,
         confirm=confirm,

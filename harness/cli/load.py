@@ -6,7 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import Clock, Confirm, Intent, Json, Out, Pay, Seed, Set, ThinkScale
+from harness.cli.options import (
+    MODEL,
+    PAY,
+    Clock,
+    Confirm,
+    Intent,
+    Json,
+    Out,
+    Pay,
+    Port,
+    Seed,
+    Set,
+    ThinkScale,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,11 +52,12 @@ def load(
     url: Annotated[str | None, typer.Option(metavar="URL", help='What "http" probes.')] = None,
     seed: Seed = "1",
     clock: Clock = "real",
-    pay: Pay = "wechat-ai",
-    intent: Intent = "gpt-4o",
-    confirm: Confirm = "gpt-4o",
+    pay: Pay = PAY,
+    intent: Intent = MODEL,
+    confirm: Confirm = MODEL,
     think_scale: ThinkScale = None,
     set_: Set = None,
+    port: Port = None,
     out: Out = "results",
     json: Json = False,
 ) -> int:
@@ -69,6 +83,7 @@ def load(
         seed=seed,
         rate=rate,
         think_scale=think_scale,
+        port=port,
         pay=pay,
         intent=intent,
         confirm=confirm,
@@ -112,8 +127,9 @@ def _probe(
     rate = problems.number("--rate", options.rate, LEAST_RATE, MOST_RATE)
     if problems.clock(options.clock) == "virtual":
         problems.add("--clock virtual: a URL is probed on the real clock only; leave it out")
-    if options.parameters or strategy != "baseline" or options.think_scale is not None:
-        problems.add('"load http" takes no --set, --strategy or --think-scale: it only probes')
+    only_flows = (options.think_scale, options.port)
+    if options.parameters or strategy != "baseline" or only_flows != (None, None):
+        problems.add('"load http" takes no --set, --strategy, --think-scale or --port: it probes')
     probe = HttpProbe(problems.url("--url", url))
     problems.settle()
     run = Run(

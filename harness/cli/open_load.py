@@ -72,7 +72,7 @@ async def _in_process(setup: Setup) -> AsyncIterator[Arm]:
 async def _on_sockets(setup: Setup) -> AsyncIterator[Arm]:
     """Warmed up by one unrecorded turn: it opens a connection and loads code."""
     clock = clocks.RealClock()
-    with mock_process(setup.mocks) as base_url:
+    with mock_process(setup.mocks, setup.mocks_port) as base_url:
         async with socket_transport() as transport:
             warm = socket_arms(setup, WARM_UP_ROUND, clock, [transport], base_url)
             one = round_schedule(setup.seed, WARM_UP_ROUND, warm, turns=1, turns_each=1, rate=100.0)

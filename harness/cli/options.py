@@ -4,6 +4,9 @@ from typing import Annotated
 
 import typer
 
+PAY, MODEL = "wechat-ai", "gpt-4o"
+"""The profiles that play when none is named."""
+
 Pay = Annotated[str, typer.Option(metavar="PROFILE", help="Payment profile or TOML file.")]
 Intent = Annotated[str, typer.Option(metavar="PROFILE", help="Model that reads the wish.")]
 Confirm = Annotated[str, typer.Option(metavar="PROFILE", help="Model that confirms.")]
@@ -23,3 +26,11 @@ Set = Annotated[
 ]
 Out = Annotated[str, typer.Option(metavar="FOLDER", help="Where runs are kept.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Port = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N",
+        help="Port of the mocks, on the real clock.  [default: any free one]",
+        show_default=False,
+    ),
+]

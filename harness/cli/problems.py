@@ -1,6 +1,7 @@
 """Everything wrong with a command line, told at once, each with its mend; it never stops early."""
 
 import math
+import socket
 import tempfile
 from collections.abc import Sequence
 from dataclasses import fields
@@ -13,6 +14,7 @@ import msgspec
 from harness.cli.exits import BadInput
 from harness.clock import ClockName
 from harness.flow.strategy import MITIGATIONS, Strategy, strategy_of
+from mocks.host import LOOPBACK
 from mocks.profile import BadProfile, ModelProfile, PaymentProfile, ProfileT, load
 from mocks.profile import names as profile_names
 
@@ -118,6 +120,19 @@ class Problems:
             self.add(f"{option} must be http:// or https:// with a host, not {text!r}")
         return text
 
+    def port(self, option: str, text: str | None, clock: ClockName) -> int:
+        """A port of loopback that is free now; 0, which is any, when none is named."""
+        if text is None:
+            return 0
+        if clock == "virtual":
+            self.add(f"{option} is for the real clock only, where the mocks listen; leave it out")
+            return 0
+        before = len(self._found)
+        port = self.whole(option, text, 1, 65535)
+        if len(self._found) == before and not _is_free(port):
+            self.add(f"{option} {port} is in use: take another, or leave it out for any free one")
+        return port
+
     def folder(self, option: str, text: str) -> Path:
         """A folder that can be written, or made below one that can."""
         path = Path(text)
@@ -180,6 +195,14 @@ def _takes_files(folder: Path) -> bool:
     """Tried, not asked: permissions alone do not tell it for root, or on a read-only disk."""
     try:
         tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server((LOOPBACK, port)).close()
     except OSError:
         return False
     return True

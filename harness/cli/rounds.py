@@ -68,7 +68,7 @@ def _run_here(setup: Setup, course: Course, progress: Progress) -> None:
 def _run_real(setup: Setup, course: Course, progress: Progress) -> None:
     clock = clocks.RealClock()
     progress.start()
-    with mock_process(setup.mocks) as base_url:
+    with mock_process(setup.mocks, setup.mocks_port) as base_url:
         clocks.run("real", _real_rounds(setup, base_url, clock, course, progress))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.cli.options import MODEL, PAY
 from harness.cli.problems import Problems
 from harness.cli.scenario_file import find_scenario
 from harness.cli.wiring import REAL_THINK_SCALE, Setup
@@ -17,15 +18,16 @@ LEAST_RATE, MOST_RATE = 0.001, 100_000
 class Options:
     """What every verb that runs flows takes, as the user wrote it."""
 
-    scenario: str
-    parameters: Sequence[str]
-    clock: str
-    seed: str
-    rate: str
-    think_scale: str | None
-    pay: str
-    intent: str
-    confirm: str
+    scenario: str = "conversation"
+    parameters: Sequence[str] = ()
+    clock: str = "virtual"
+    seed: str = "1"
+    rate: str = "50"
+    think_scale: str | None = None
+    port: str | None = None
+    pay: str = PAY
+    intent: str = MODEL
+    confirm: str = MODEL
 
 
 def checked(
@@ -46,6 +48,7 @@ def checked(
         if options.think_scale is None
         else problems.number("--think-scale", options.think_scale, 0.0001, 1000)
     )
+    port = problems.port("--port", options.port, clock)
     pay = problems.payment("--pay", options.pay)
     intent = problems.model("--intent", options.intent)
     confirm = problems.model("--confirm", options.confirm)
@@ -75,4 +78,5 @@ def checked(
             models={options.intent: intent, options.confirm: confirm},
             lifetime_scale=think_scale,
         ),
+        mocks_port=port,
     )

@@ -39,6 +39,8 @@ class Setup:
     intent: str
     confirm: str
     mocks: MockConfig
+    mocks_port: int = 0
+    """On the real clock; 0 is any free one."""
 
     def turns_in(self, round_: int) -> int:
         """Spread evenly; the first rounds take the rest."""

@@ -51,7 +51,7 @@ def print_report(
     `currency` is the one whose minor units the mean fee counts. The path is never broken, so that
     it can be copied; on a console that is no terminal there are no colour codes.
     """
-    variants = from_baseline(summary.variants)
+    variants = from_baseline(v for v in summary.variants if v.turns)
     _print_title(summary, variants, console)
     if variants:
         _print_latency(variants, console)

@@ -15,18 +15,7 @@ TURNS = 200
 
 @pytest.fixture(scope="module")
 def rows() -> Rows:
-    options = Options(
-        scenario="conversation",
-        parameters=[],
-        clock="virtual",
-        seed="1",
-        rate="50",
-        think_scale=None,
-        pay="wechat-ai",
-        intent="gpt-4o",
-        confirm="gpt-4o",
-    )
-    setup = checked(options, Problems(), all_strategies(), turns=TURNS)
+    setup = checked(Options(), Problems(), all_strategies(), turns=TURNS)
     return one_virtual_round(setup, 0).rows
 
 

@@ -1,6 +1,7 @@
 """Input that cannot be used: exit code 2, a line for each mistake with its mend, no traceback."""
 
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -105,8 +106,10 @@ MISTAKES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("a probe of no host", (*HTTP, "--url", "http:///x"), ("--url", "host")),
     ("a port beyond all", (*HTTP, "--url", "http://x:99999/"), ("--url", "'http://x:99999/'")),
     ("half an address", (*HTTP, "--url", "http://[::1"), ("--url", "'http://[::1'")),
+    ("a port on the virtual clock", (*COMPARE, "--port", "8080"), ("--port", "leave it out")),
+    ("a port that cannot be", (*LOAD, "--port", "0"), ("--port", "from 1 to 65,535", "'0'")),
     ("a virtual URL", (*HTTP, *URL, "--clock", "virtual"), ("--clock virtual", "leave it out")),
-    ("a strategy of a URL", (*HTTP, *URL, "--strategy", "prewarm"), ("--strategy", "only probes")),
+    ("a strategy of a URL", (*HTTP, *URL, "--strategy", "prewarm"), ("--strategy", "it probes")),
 ]  # fmt: skip
 
 NUMBERS = [
@@ -208,6 +211,17 @@ def test_all_that_is_wrong_with_a_scenario_is_told_at_once(ended: Ended) -> None
     code, problems = ended("compare", *(arg for pair in wrong for arg in ("--set", pair)))
     assert (code, len(problems)) == (2, len(wrong))
     assert all(problem.startswith("tollbench: --set: ") for problem in problems)
+
+
+@pytest.mark.socket
+def test_a_port_in_use_is_told(ended: Ended) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, problems = ended("compare", "--clock", "real", "--port", str(port))
+    assert (code, problems) == (
+        2,
+        [f"tollbench: --port {port} is in use: take another, or leave it out for any free one"],
+    )
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -50,6 +51,24 @@ def test_a_chat_is_answered_and_tells_its_delay(stream: bool) -> None:
     told = decode_told(answer.headers)
     assert told is not None and told.injected_ms == pytest.approx(20.0)
     assert ("text/event-stream" in answer.headers["content-type"]) == stream
+
+
+def test_the_mocks_listen_where_they_are_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    with mock_process(_config(FAST), port) as url:
+        assert url == f"http://127.0.0.1:{port}"
+        answer, _ = _answer(wechat_ai.fetch_key(endpoints(url)["wechat-ai"]))
+    assert answer.status_code == 200
+
+
+def test_a_taken_port_is_told_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config = msgspec.json.encode(_config(FAST)) + b"\n"
+        done = subprocess.run([*COMMAND, str(port)], input=config, capture_output=True)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == f"mocks.server: port {port}: Address already in use\n".encode()
 
 
 def test_a_session_is_opened_and_pays() -> None:

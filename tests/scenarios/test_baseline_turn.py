@@ -8,17 +8,7 @@ from harness.cli.setup import Options, checked
 from harness.flow.strategy import Strategy
 from harness.record import FlowRow
 
-DEFAULTS = Options(
-    scenario="conversation",
-    parameters=[],
-    clock="virtual",
-    seed="1",
-    rate="50",
-    think_scale=None,
-    pay="wechat-ai",
-    intent="gpt-4o",
-    confirm="gpt-4o",
-)
+DEFAULTS = Options()
 
 
 @pytest.fixture(scope="module")
