@@ -17,12 +17,13 @@ TEXT = README.read_text("utf-8")
 COMMANDS = re.findall(r"^\.venv/bin/(\S+ [^#\n]*)", TEXT, re.MULTILINE)
 
 # What README shows takes minutes on the real clock; the same commands, made short.
-SHORT = "--set turns=1 --out OUT"
+FAST = "--intent claude-3-5-haiku-claimed --confirm claude-3-5-haiku-claimed"
+SHORT = f"--set turns=1 --out OUT {FAST}"
 SHORTER = {
     "tollbench compare": f"--flows 8 --rounds 1 {SHORT}",
     "tollbench load conversation": f"--duration 1 {SHORT}",
     "tollbench load http": "--duration 1 --url URL --out OUT",
-    "locust": "-u 2 -r 2 -t 3s --param turns=1",
+    "locust": f"-u 2 -r 2 -t 2s --param turns=1 {FAST}",
     "pytest": "tests/benchmarks -q",
 }
 

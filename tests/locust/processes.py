@@ -1,11 +1,13 @@
 """Profiles that answer in tens of milliseconds, and ways to start and watch real processes."""
 
+import contextlib
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -64,12 +66,26 @@ def ran(command: list[str]) -> subprocess.CompletedProcess[str]:
     )
 
 
+@contextlib.contextmanager
+def begun(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """The command, and nothing of it once this is left."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stderr=pipe, text=True) as process:
+        try:
+            yield process
+        finally:
+            for pid in [process.pid, *descendants(process.pid)]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+
 def descendants(pid: int) -> list[int]:
     """All processes below this one."""
     found = []
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, children.read_text().split()):
-            found += [child, *descendants(child)]
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in map(int, children.read_text().split()):
+                found += [child, *descendants(child)]
     return found
 
 

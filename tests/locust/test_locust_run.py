@@ -2,15 +2,14 @@
 
 import re
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.locust.processes import (
     LIMIT_S,
-    ROOT,
     all_end,
+    begun,
     descendants,
     fast_profiles,
     locust,
@@ -94,7 +93,7 @@ def test_no_process_is_left_behind(
     fast: dict[str, str], workers: tuple[str, ...], how: signal.Signals
 ) -> None:
     command = locust(fast, *SHORT, *workers)
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+    with begun(command) as process:
         assert process.stderr is not None
         turns = (line for line in process.stderr if line.startswith("TURN"))
         assert next(turns)  # or nothing has run yet
@@ -110,7 +109,7 @@ def test_no_process_is_left_behind(
 
 def test_a_killed_worker_makes_the_run_invalid(fast: dict[str, str]) -> None:
     command = locust(fast, *SHORT, "-t", "6s", *TWO_WORKERS)
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+    with begun(command) as process:
         assert process.stderr is not None
         turns = (line for line in process.stderr if line.startswith("TURN"))
         assert next(turns)
