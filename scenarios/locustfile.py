@@ -12,7 +12,8 @@ from locust import User, constant, events, task
 
 from harness.load.conductor import Commands, Conductor
 
-PYTHON = (sys.executable, "-m")
+# -P: a folder "mocks" or "harness" where the user happens to stand is not ours.
+PYTHON = (sys.executable, "-P", "-m")
 
 conductor = Conductor(
     Commands(

@@ -79,6 +79,17 @@ def begun(command: list[str]) -> Iterator[subprocess.Popen[str]]:
                     os.kill(pid, signal.SIGKILL)
 
 
+def until_turns_come(process: subprocess.Popen[str]) -> None:
+    """Until its table has a turn, and all of the table is printed: Locust 2.47 may lose a SIGINT
+    that comes while it prints one."""
+    assert process.stderr is not None
+    seen, pipe = b"", process.stderr.fileno()
+    while b"\nTURN" not in seen or select.select([pipe], [], [], 0.2)[0]:
+        more = os.read(pipe, 65536)
+        assert more, f"it ended early: {seen.decode()}"
+        seen += more
+
+
 def descendants(pid: int) -> list[int]:
     """All processes below this one."""
     found = []

@@ -14,6 +14,7 @@ from tests.locust.processes import (
     fast_profiles,
     locust,
     ran,
+    until_turns_come,
     watch,
 )
 
@@ -25,7 +26,11 @@ TWO_WORKERS = ("--processes", "2")
 
 @pytest.fixture
 def fast(tmp_path: Path) -> dict[str, str]:
-    return {**fast_profiles(tmp_path), "flow-rate": "5"}
+    return _fast(tmp_path)
+
+
+def _fast(folder: Path) -> dict[str, str]:
+    return {**fast_profiles(folder), "flow-rate": "5"}
 
 
 def _table(text: str) -> dict[tuple[str, str], tuple[int, int]]:
@@ -42,29 +47,31 @@ def _percentiles(text: str) -> list[int]:
     return [int(cell) for row in rows for cell in row.split()]
 
 
-@pytest.mark.parametrize("workers", [(), TWO_WORKERS], ids=["one process", "two workers"])
-def test_every_turn_started_is_in_the_table_with_its_stages(
-    fast: dict[str, str], workers: tuple[str, ...]
-) -> None:
-    done = ran(locust(fast, *SHORT, "-t", "5s", "--only-summary", *workers))
+@pytest.fixture(scope="module", params=[(), TWO_WORKERS], ids=["one process", "two workers"])
+def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What a run of a few seconds printed; it passed."""
+    options = _fast(tmp_path_factory.mktemp("profiles"))
+    done = ran(locust(options, *SHORT, "-t", "4s", "--only-summary", *request.param))
     assert done.returncode == 0, done.stderr
-    counts = re.findall(
-        r"^tollbench: turns: (\d+) started = (\d+) finished = (\d+) fired$", done.stderr, re.M
+    return done.stderr
+
+
+def test_every_turn_started_is_in_the_table_with_its_stages(told: str) -> None:
+    (counts,) = re.findall(
+        r"^tollbench: turns: (\d+) started = (\d+) finished = (\d+) fired$", told, re.MULTILINE
     )
-    assert len(counts) == 1
-    table = _table(done.stderr)
+    table = _table(told)
     many = table["TURN", "conversation"][0]
-    assert [int(count) for count in counts[0]] == [many] * 3
     assert many > 0
+    assert [int(count) for count in counts] == [many] * 3
     stages = {name for kind, name in table if kind == "CALL"}
     assert stages == {"intent", "session", "pay", "confirm"}
     assert set(table.values()) == {(many, 0)}  # the baseline makes each call once a turn
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in told
 
 
-def test_response_times_keep_the_digits_that_locust_drops(fast: dict[str, str]) -> None:
-    done = ran(locust(fast, *SHORT, "-t", "4s", "--only-summary", *TWO_WORKERS))
-    cells = [cell for cell in _percentiles(done.stderr) if cell >= 100]
+def test_response_times_keep_the_digits_that_locust_drops(told: str) -> None:
+    cells = [cell for cell in _percentiles(told) if cell >= 100]
     assert len(cells) > 20
     assert any(cell % 10 for cell in cells)
 
@@ -74,7 +81,6 @@ def test_response_times_keep_the_digits_that_locust_drops(fast: dict[str, str]) 
     [
         (("--strategy", "nonsense"), "'nonsense'"),
         (("--scenario", "nowhere"), "'nowhere'"),
-        (("--flow-rate", "-1"), "--flow-rate"),
         (("--seed", "x", *TWO_WORKERS), "--seed"),
     ],
 )
@@ -94,31 +100,27 @@ def test_no_process_is_left_behind(
 ) -> None:
     command = locust(fast, *SHORT, *workers)
     with begun(command) as process:
-        assert process.stderr is not None
-        turns = (line for line in process.stderr if line.startswith("TURN"))
-        assert next(turns)  # or nothing has run yet
+        until_turns_come(process)
         below = descendants(process.pid)
         assert len(below) == (5 if workers else 2)
         watched = watch(below)
         process.send_signal(how)
         assert all_end(watched)
-        rest = process.stderr.read()
-        assert process.wait(LIMIT_S) == (0 if how == signal.SIGINT else -how)
+        _, rest = process.communicate(timeout=LIMIT_S)
+        assert process.returncode == (0 if how == signal.SIGINT else -how)
     assert ("finished = " in rest) == (how == signal.SIGINT)
 
 
 def test_a_killed_worker_makes_the_run_invalid(fast: dict[str, str]) -> None:
-    command = locust(fast, *SHORT, "-t", "6s", *TWO_WORKERS)
+    command = locust(fast, *SHORT, "-t", "4s", *TWO_WORKERS)
     with begun(command) as process:
-        assert process.stderr is not None
-        turns = (line for line in process.stderr if line.startswith("TURN"))
-        assert next(turns)
+        until_turns_come(process)
         (worker, *_) = [pid for pid in descendants(process.pid) if descendants(pid)]
         watched = watch(descendants(worker))
         watch_killed = watch([worker])
         signal.pidfd_send_signal(watch_killed[0], signal.SIGKILL)
         assert all_end([*watched, *watch_killed])
-        rest = process.stderr.read()
-        assert process.wait(LIMIT_S) == 4
+        _, rest = process.communicate(timeout=LIMIT_S)
+        assert process.returncode == 4
     assert "INVALID" in rest
     assert "1 of 2 engines gave no account" in rest
