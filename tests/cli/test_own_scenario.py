@@ -112,3 +112,14 @@ class _Unseen:
 def _run(scenario: str, name: str, *args: str, cwd: Path) -> Done:
     (cwd / name).write_text(scenario)
     return tollbench("compare", name, *TURNS, *args, cwd=cwd)
+
+
+def test_a_secret_that_it_puts_into_a_prompt_makes_the_run_invalid(tmp_path: Path) -> None:
+    leaky = TIPPING.replace('"noodles"', '"wxs_0123456789ab"')
+    done = _run(leaky, "leaky.py", "--jobs", "1", cwd=tmp_path)
+    summary, _ = done.stored
+    assert (done.code, summary.valid) == (4, False)
+    # Each payment names its payee in both of the turn's prompts.
+    assert summary.health.leaks == summary.health.finished
+    assert summary.invalid_because == [f"{summary.health.leaks} secrets were found in prompts"]
+    assert "wxs_" not in done.out + done.err
