@@ -60,10 +60,18 @@ def locust(options: dict[str, str], *more: str) -> list[str]:
     ]
 
 
-def ran(command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S, check=False
-    )
+def ran(*commands: list[str]) -> list[subprocess.CompletedProcess[str]]:
+    """Run side by side to their ends."""
+    pipe = subprocess.PIPE
+    begun = [
+        subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
+        for command in commands
+    ]
+    told = [process.communicate(timeout=LIMIT_S) for process in begun]
+    return [
+        subprocess.CompletedProcess(process.args, process.returncode, *texts)
+        for process, texts in zip(begun, told, strict=True)
+    ]
 
 
 @contextlib.contextmanager
@@ -79,12 +87,12 @@ def begun(command: list[str]) -> Iterator[subprocess.Popen[str]]:
                     os.kill(pid, signal.SIGKILL)
 
 
-def until_turns_come(process: subprocess.Popen[str]) -> None:
-    """Until its table has a turn, and all of the table is printed: Locust 2.47 may lose a SIGINT
-    that comes while it prints one."""
+def until(process: subprocess.Popen[str], printed: bytes) -> None:
+    """Until it has printed this, and then all of its table: Locust 2.47 may lose a SIGINT that
+    comes while it prints one."""
     assert process.stderr is not None
     seen, pipe = b"", process.stderr.fileno()
-    while b"\nTURN" not in seen or select.select([pipe], [], [], 0.2)[0]:
+    while printed not in seen or select.select([pipe], [], [], 0.2)[0]:
         more = os.read(pipe, 65536)
         assert more, f"it ended early: {seen.decode()}"
         seen += more

@@ -14,7 +14,7 @@ from tests.locust.processes import (
     fast_profiles,
     locust,
     ran,
-    until_turns_come,
+    until,
     watch,
 )
 
@@ -22,6 +22,8 @@ pytestmark = pytest.mark.socket
 
 SHORT = ("--param", "turns=2", "--param", "idle_share=0", "-u", "6", "-r", "12")
 TWO_WORKERS = ("--processes", "2")
+WORKERS: dict[str, tuple[str, ...]] = {"one process": (), "two workers": TWO_WORKERS}
+BEGUN, TURNS = b"All users spawned", b"\nTURN"
 
 
 @pytest.fixture
@@ -47,13 +49,19 @@ def _percentiles(text: str) -> list[int]:
     return [int(cell) for row in rows for cell in row.split()]
 
 
-@pytest.fixture(scope="module", params=[(), TWO_WORKERS], ids=["one process", "two workers"])
-def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What a run of a few seconds printed; it passed."""
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What runs of a few seconds printed; they passed."""
     options = _fast(tmp_path_factory.mktemp("profiles"))
-    done = ran(locust(options, *SHORT, "-t", "4s", "--only-summary", *request.param))
-    assert done.returncode == 0, done.stderr
-    return done.stderr
+    short = (*SHORT, "-t", "4s", "--only-summary")
+    done = ran(*(locust(options, *short, *workers) for workers in WORKERS.values()))
+    assert [run.returncode for run in done] == [0, 0], [run.stderr for run in done]
+    return dict(zip(WORKERS, (run.stderr for run in done), strict=True))
+
+
+@pytest.fixture(params=WORKERS)
+def told(runs: dict[str, str], request: pytest.FixtureRequest) -> str:
+    return runs[request.param]
 
 
 def test_every_turn_started_is_in_the_table_with_its_stages(told: str) -> None:
@@ -85,7 +93,7 @@ def test_response_times_keep_the_digits_that_locust_drops(told: str) -> None:
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(more: tuple[str, ...], word: str) -> None:
-    done = ran(locust({}, *more))
+    (done,) = ran(locust({}, *more))
     assert done.returncode == 2
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
@@ -93,14 +101,14 @@ def test_bad_input_is_one_line_and_exit_code_2(more: tuple[str, ...], word: str)
     assert word in line
 
 
-@pytest.mark.parametrize("workers", [(), TWO_WORKERS], ids=["one process", "two workers"])
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("workers", WORKERS.values(), ids=WORKERS)
+@pytest.mark.parametrize(("when", "how"), [(BEGUN, signal.SIGKILL), (TURNS, signal.SIGINT)])
 def test_no_process_is_left_behind(
-    fast: dict[str, str], workers: tuple[str, ...], how: signal.Signals
+    fast: dict[str, str], workers: tuple[str, ...], when: bytes, how: signal.Signals
 ) -> None:
     command = locust(fast, *SHORT, *workers)
     with begun(command) as process:
-        until_turns_come(process)
+        until(process, when)
         below = descendants(process.pid)
         assert len(below) == (5 if workers else 2)
         watched = watch(below)
@@ -112,9 +120,9 @@ def test_no_process_is_left_behind(
 
 
 def test_a_killed_worker_makes_the_run_invalid(fast: dict[str, str]) -> None:
-    command = locust(fast, *SHORT, "-t", "4s", *TWO_WORKERS)
+    command = locust(fast, *SHORT, "-t", "3s", *TWO_WORKERS)
     with begun(command) as process:
-        until_turns_come(process)
+        until(process, BEGUN)
         (worker, *_) = [pid for pid in descendants(process.pid) if descendants(pid)]
         watched = watch(descendants(worker))
         watch_killed = watch([worker])
