@@ -20,6 +20,9 @@ SCHEMA: Literal[1] = 1
 Outcome = Literal["paid", "declined", "refunded", "reversed", "unknown", "error", "ok"]
 """How a turn ended. "ok" is the good end of a turn that pays nothing."""
 
+FAILED: frozenset[Outcome] = frozenset({"error", "unknown"})
+"""Outcomes of a turn that left its user without the answer. A decline is an answer."""
+
 
 class FlowRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One turn: a wish, its payment, the confirmation. Times are seconds since the round began."""

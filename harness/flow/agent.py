@@ -14,7 +14,7 @@ from harness.flow.payers import Payer, Payment, Session, Settlement, Stale
 from harness.flow.strategy import Strategy
 from harness.flow.wallet import Wallet
 from harness.flow.wish import Wish
-from harness.providers.call import ProviderFault
+from harness.providers.call import Malformed, ProviderFault
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ class Agent:
         if settled == "stale":
             session = await self._renew(flow, session)
             settled = await self._authorize(flow, session, payment)
-        if not isinstance(settled, Settlement):
-            settled = Settlement("declined")
+        if settled == "stale":
+            raise Malformed("a session opened this moment is refused as stale")
         flow.fee_minor = settled.fee_minor  # Owed even if telling the user fails.
         return settled
 

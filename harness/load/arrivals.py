@@ -1,7 +1,7 @@
 """When conversations are due: seeded, open-model, and pure; nothing here waits or knows a clock.
 
 Open model: arrivals do not wait for answers, as people do not wait for each other. The n-th gap
-is a function of the seed and n, so a schedule can be made from anywhere in it.
+is a function of the seed and n alone, so a longer schedule begins with the shorter one.
 """
 
 import math
@@ -17,11 +17,6 @@ def poisson(seed: int, *key: int | str, rate: float) -> Iterator[float]:
     for n in count():
         due += draws.exponential(draws.uniform(seed, "arrival", *key, n), 1.0 / rate)
         yield draws.microseconds(due)
-
-
-def constant(rate: float) -> Iterator[float]:
-    """Due times at an even 1/rate from 0; never ends."""
-    return (n / rate for n in count())
 
 
 def until(dues: Iterator[float], end_s: float) -> Iterator[float]:

@@ -40,6 +40,10 @@ class Child:
         assert self._process.stdout is not None
         return self._process.stdout
 
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
     def end(self) -> None:
         """End its input, and then it, by force if it must be. A second time does nothing."""
         assert self._process.stdin is not None and self._process.stdout is not None

@@ -16,7 +16,7 @@ from harness import draws
 from harness.clock import Clock
 from harness.flow.flow import Chat, Flow, World
 from harness.load import arrivals
-from harness.record import FlowRow, Rows, SpanRow
+from harness.record import FAILED, FlowRow, Rows, SpanRow
 from harness.stats.critical_path import critical_path
 
 BOOT = -1
@@ -158,7 +158,7 @@ async def _converse(due: Due, origin: float, tally: Tally, on_turn: Callable[[],
         for flow in chat.flows:
             if flow.end is not None:
                 tally.finished += 1
-                tally.failed += flow.outcome in ("error", "unknown")
+                tally.failed += flow.outcome in FAILED
                 tally.fault = tally.fault or flow.fault
                 record_turn(arm.name, flow, flow.end, origin, tally.rows)
                 on_turn()

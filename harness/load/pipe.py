@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from harness.record import FAILED
+
 
 class Order(msgspec.Struct, frozen=True, omit_defaults=True):
     """A rate in turns/s from now on, or to stop: begin nothing more, and end when all has ended."""
@@ -65,7 +67,7 @@ def samples(turn: Turn, name: str) -> Iterator[Sample]:
     payment is a good end, and a refusal an answer: neither has failed."""
     outcome = turn.flow.outcome
     fault = ": ".join(filter(None, (outcome, turn.fault)))
-    failed = outcome in ("error", "unknown")
+    failed = outcome in FAILED
     yield Sample("TURN", name, turn.flow.response_ms, fault if failed else "")
     for span in turn.spans:
         kind = "CALL" if span.provider else "STEP"

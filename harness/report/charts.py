@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 from numpy.typing import NDArray
 
-from harness.record import EffectSummary, FlowRow, Rows, RunSummary, SpanRow, VariantSummary
+from harness.record import FAILED, EffectSummary, FlowRow, Rows, RunSummary, SpanRow, VariantSummary
 from harness.report.words import (
     Reading,
     effect_sentences,
@@ -84,7 +84,6 @@ BUDGETS_S = (1, 3, 5)
 TICKS_S = (0.1, 0.2, 0.5, 1, 1.5, 2, 3, 4, 5, 7, 10, 20, 50, 100)
 MOST_POINTS = 500
 NEGLIGIBLE_SHARE = 0.002
-FAILED = ("error", "unknown")
 HATCH = "/////"
 SPAN_WORDS = ("on the critical path", "hidden behind it", "first byte")
 

@@ -8,6 +8,7 @@ from rich.text import Text
 from harness.record import Rows, RunSummary
 from harness.report.words import NEVER
 from harness.stats.quantiles import quantile
+from harness.stats.summary import answered_ms
 
 PERCENTILES = (50, 90, 95, 99)
 UNKNOWN = "unknown"
@@ -33,10 +34,7 @@ class LoadFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load_figures(summary: RunSummary, rows: Rows, results: str) -> LoadFigures:
-    failed = ("error", "unknown")
-    responses = np.sort(
-        [np.inf if row.outcome in failed else row.response_ms for row in rows.flows]
-    )
+    responses = np.sort(answered_ms(rows.flows))
     p50, p90, p95, p99, largest = (
         _known(responses, q) for q in (*(p / 100 for p in PERCENTILES), 1.0)
     )

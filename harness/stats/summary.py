@@ -7,10 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
-from harness.record import EffectSummary, FlowRow, Rows, VariantSummary
+from harness.record import FAILED, EffectSummary, FlowRow, Rows, VariantSummary
 from harness.stats.critical_path import stage_ms
 from harness.stats.effects import Sample, factorial_effects
-from harness.stats.quantiles import Interval, quantile_interval, share_within
+from harness.stats.quantiles import FloatArray, Interval, quantile_interval, share_within
 
 BUDGETS_S = {"1s": 1.0, "3s": 3.0, "5s": 5.0}
 
@@ -81,6 +81,14 @@ def effect_summaries(
     ]
 
 
+def answered_ms(flows: Iterable[FlowRow]) -> FloatArray:
+    """Response times, infinite for turns that never answered."""
+    return np.array(
+        [math.inf if flow.outcome in FAILED else flow.response_ms for flow in flows],
+        dtype=np.float64,
+    )
+
+
 def _by_variant(flows: Iterable[FlowRow]) -> dict[str, list[FlowRow]]:
     grouped: dict[str, list[FlowRow]] = defaultdict(list)
     for flow in flows:
@@ -89,19 +97,13 @@ def _by_variant(flows: Iterable[FlowRow]) -> dict[str, list[FlowRow]]:
 
 
 def _sample(flows: Sequence[FlowRow]) -> Sample:
-    answered = [
-        math.inf if flow.outcome in ("error", "unknown") else flow.response_ms for flow in flows
-    ]
-    return Sample(
-        np.array(answered, dtype=np.float64),
-        np.array([flow.round for flow in flows], dtype=np.int64),
-    )
+    return Sample(answered_ms(flows), np.array([flow.round for flow in flows], dtype=np.int64))
 
 
 def _variant_summary(
     strategy: Strategy, flows: Sequence[FlowRow], critical_ms: dict[str, float]
 ) -> VariantSummary:
-    values_ms = _sample(flows).values_ms
+    values_ms = answered_ms(flows)
     p50, p95, p99 = (_finite(quantile_interval(values_ms, q)) for q in (0.5, 0.95, 0.99))
     turns = len(flows)
     return VariantSummary(

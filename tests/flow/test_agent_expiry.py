@@ -63,12 +63,12 @@ def test_the_retry_after_a_stale_token_has_the_same_order_number_and_another_tok
     assert first.auth != again.auth
 
 
-def test_a_token_refused_twice_is_not_tried_a_third_time() -> None:
+def test_a_token_refused_twice_is_the_providers_fault_and_not_tried_a_third_time() -> None:
     stale = refuses("TOKEN_EXPIRED")
     played = play(BASELINE, [WISH], troubles={(0, "pay", 1): stale, (0, "pay", 2): stale})
-    assert (played.outcomes, played.books) == (["declined"], [])
+    assert (played.outcomes, played.books) == (["error"], [])
     assert played.flows[0].stale_tokens == 1
-    assert played.door.stages() == ["intent", "session", "pay", "session", "pay", "confirm"]
+    assert played.door.stages() == ["intent", "session", "pay", "session", "pay"]
 
 
 def test_a_retry_whose_answer_is_lost_is_looked_into_like_any_payment() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.load.arrivals import constant, poisson, until
+from harness.load.arrivals import poisson, until
 
 SEEDS = st.integers(min_value=0, max_value=2**63)
 RATES = st.floats(min_value=0.01, max_value=1000.0)
@@ -76,7 +76,7 @@ def test_until_keeps_exactly_what_is_due_before_the_end(seed: int, end_s: float)
     ("end_s", "kept"), [(0.0, []), (0.5, [0.0]), (1.0, [0.0, 0.5]), (1.1, [0.0, 0.5, 1.0])]
 )
 def test_until_leaves_out_its_own_end(end_s: float, kept: list[float]) -> None:
-    assert list(until(constant(2.0), end_s)) == kept
+    assert list(until((n / 2 for n in count()), end_s)) == kept
 
 
 def test_until_ends_an_endless_schedule_at_once() -> None:
@@ -89,7 +89,3 @@ def test_until_ends_an_endless_schedule_at_once() -> None:
 
     assert len(list(until(watched(), 3.0))) == 3
     assert taken == [0, 1, 2, 3]
-
-
-def test_constant_arrivals_are_even_from_zero() -> None:
-    assert list(islice(constant(4.0), 5)) == [0.0, 0.25, 0.5, 0.75, 1.0]
