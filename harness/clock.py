@@ -20,6 +20,9 @@ T = TypeVar("T")
 
 ClockName = Literal["virtual", "real"]
 
+_VIRTUAL_DAY_S = 1_795_392_000.0
+"""2026-11-23, 00:00 UTC."""
+
 
 class Clock(Protocol):
     """What a flow, a mock and the engine may ask of time; seconds, from an arbitrary origin."""
@@ -87,6 +90,12 @@ class RealClock:
 
 def clock(name: ClockName) -> Clock:
     return VirtualClock() if name == "virtual" else RealClock()
+
+
+def unix_s(clock: Clock) -> float:
+    """The time of day, for wires that write one: seconds since 1970. On the virtual clock every
+    run begins on the same day."""
+    return time.time() if clock.name == "real" else _VIRTUAL_DAY_S + clock.now()
 
 
 def run(name: ClockName, main: Coroutine[Any, Any, T]) -> T:

@@ -46,6 +46,9 @@ class FlowRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
     wasted_prewarms: int
     stale_tokens: int
     corrections: int
+    guarded: int
+    human_ms: float
+    token_cost_micro: int
 
 
 class SpanRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -60,6 +63,7 @@ class SpanRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
     provider: str
     start_s: float
     first_byte_s: float
+    first_token_s: float
     end_s: float
     injected_ms: float
     queue_ms: float
@@ -104,8 +108,14 @@ class VariantSummary(msgspec.Struct, frozen=True, kw_only=True):
     stale_tokens: int
     reversals: int
     corrections: int
+    guarded: int
+    """Answers of a model that the guard stopped."""
     errors: int
     fee_minor_mean: float
+    token_cost_minor_mean: float
+    """Of the models' tokens, as the fee in minor units, but as fine as it is: a few hundredths."""
+    human_ms_mean: float
+    """What the users took to approve a payment; part of no response time."""
     critical_ms: dict[str, float]
     """Mean ms a turn spends in each stage on its critical path; they add up to the mean turn."""
 

@@ -12,6 +12,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from harness.clock import Clock
+from harness.providers.sse import is_keep_alive
 
 NO_HEADERS = httpx.Headers()
 
@@ -20,12 +21,14 @@ NO_HEADERS = httpx.Headers()
 class Measured:
     """One call as seen from here; times are the clock's seconds.
 
-    `first_byte` is when the first byte of the body came. `fault` says why there is no whole
-    answer; `status` is then 0 and `end` is when that was known.
+    `first_byte` is when the first byte of the body came, `first_token` when the first came that is
+    more than a keep-alive line. `fault` says why there is no whole answer; `status` is then 0 and
+    `end` is when that was known.
     """
 
     start: float
     first_byte: float
+    first_token: float
     end: float
     status: int
     headers: httpx.Headers
@@ -38,14 +41,17 @@ async def measure(
 ) -> Measured:
     """Send the request and take the whole answer, or give up after `patience_s`."""
     start = clock.now()
-    first_byte = None
+    first_byte = first_token = None
     try:
         async with asyncio.timeout(patience_s):
             response = await transport.handle_async_request(request)
             chunks = []
             try:
                 async for chunk in _stream(response):
-                    first_byte = clock.now() if first_byte is None else first_byte
+                    if first_token is None:
+                        now = clock.now()
+                        first_byte = now if first_byte is None else first_byte
+                        first_token = None if is_keep_alive(chunk) else now
                     chunks.append(chunk)
             finally:
                 await response.aclose()
@@ -57,8 +63,15 @@ async def measure(
         cause = error.__cause__ or error
         return _failed(start, clock.now(), f"{type(cause).__name__}: {cause}")
     first_byte = end if first_byte is None else first_byte
+    first_token = end if first_token is None else first_token
     return Measured(
-        start, first_byte, end, response.status_code, response.headers, b"".join(chunks)
+        start,
+        first_byte,
+        first_token,
+        end,
+        response.status_code,
+        response.headers,
+        b"".join(chunks),
     )
 
 
@@ -86,4 +99,4 @@ def _stream(response: httpx.Response) -> httpx.AsyncByteStream:
 
 
 def _failed(start: float, end: float, fault: str) -> Measured:
-    return Measured(start, end, end, 0, NO_HEADERS, b"", fault)
+    return Measured(start, end, end, end, 0, NO_HEADERS, b"", fault)

@@ -1,16 +1,19 @@
 """All mocks behind one door: the same object answers in process, under respx and on a socket."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
 
 import httpx
 import msgspec
 
 from harness.clock import Clock
-from harness.providers import openai as openai_wire
-from harness.providers import wechat_ai as wechat_ai_wire
+from harness.providers import MODELS
 from harness.providers.call import Endpoint
-from mocks.openai import OpenAi
-from mocks.profile import Figures, ModelProfile, PaymentProfile
+from mocks.courier import Deliver
+from mocks.ledger import Ledger
+from mocks.model import Model
+from mocks.profile import GatewayProfile, ModelProfile, PaymentProfile, figures
+from mocks.setting import Setting
 from mocks.wechat_ai import WechatAi
 
 Mock = Callable[[httpx.Request], Awaitable[httpx.Response]]
@@ -19,37 +22,61 @@ IN_PROCESS_URL = "http://mocks"
 LOOPBACK = "127.0.0.1"
 """Where mocks listen: the same credentials for everyone are safe only here."""
 
-# Mock credentials open nothing but a mock; they are checked so that a missing one is noticed.
-APP_SECRET = "mock-app-secret"
-API_KEY = "mock-api-key"
+KEY = "mock-api-key"
+"""Opens nothing but a mock; it is checked so that a missing one is noticed."""
+
+
+class PaymentMock(Protocol):
+    """A payment provider's other side: a function of a request, and its books."""
+
+    ledger: Ledger
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response: ...
+
+
+class MakePayment(Protocol):
+    def __call__(self, setting: Setting, profile: PaymentProfile, *, key: str) -> PaymentMock: ...
+
+
+PAYMENTS: dict[str, MakePayment] = {
+    "wechat-ai": WechatAi,
+}
+
+KEYS: dict[str, str] = {}
+"""Of the providers whose keys have a form that clients check; the others take KEY."""
 
 
 class MockConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that decides how the mocks behave; travels to a mock process as JSON."""
 
     seed: int
-    pay: PaymentProfile
+    pay: dict[str, PaymentProfile]
+    """By the name that begins their paths, so that one provider can be there with two profiles."""
     models: dict[str, ModelProfile]
+    """By the name that they are asked by, their profile's; each also goes by its id on the wire."""
+    gateways: dict[str, GatewayProfile] = {}
+    """By provider."""
     lifetime_scale: float = 1.0
     """Token lifetimes are multiplied by it, as think times are."""
+    cny_per_usd: float = 1.0
 
 
 class Host:
     """Answers a request for any mock; the first segment of the path names the provider."""
 
-    def __init__(self, clock: Clock, config: MockConfig) -> None:
-        self.wechat_ai = WechatAi(
-            clock,
-            config.seed,
-            config.pay,
-            app_secret=APP_SECRET,
+    def __init__(self, clock: Clock, config: MockConfig, deliver: Deliver | None = None) -> None:
+        self.setting = Setting(
+            clock=clock,
+            seed=config.seed,
             lifetime_scale=config.lifetime_scale,
+            cny_per_usd=config.cny_per_usd,
+            deliver=deliver,
         )
-        self.openai = OpenAi(clock, config.seed, config.models, api_key=API_KEY)
-        self._mocks: dict[str, Mock] = {
-            wechat_ai_wire.NAME: self.wechat_ai,
-            openai_wire.NAME: self.openai,
+        self.payments = {
+            name: PAYMENTS[profile.provider](self.setting, profile, key=key_of(profile.provider))
+            for name, profile in config.pay.items()
         }
+        self._mocks: dict[str, Mock] = {**self.payments, **self._models(config.models)}
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         provider = request.url.path.split("/", 2)[1]
@@ -58,23 +85,42 @@ class Host:
             return httpx.Response(404, text=f"no mock {provider!r}; there are {list(self._mocks)}")
         return await mock(request)
 
+    def _models(self, models: Mapping[str, ModelProfile]) -> dict[str, Model]:
+        """A mock for each provider, with all its models; it is there even without any."""
+        return {
+            provider: Model(
+                self.setting,
+                wire,
+                {name: model for name, model in models.items() if model.provider == provider},
+                key=key_of(provider),
+            )
+            for provider, wire in MODELS.items()
+        }
 
-def endpoints(base_url: str) -> dict[str, Endpoint]:
+
+def key_of(provider: str) -> str:
+    return KEYS.get(provider, KEY)
+
+
+def endpoints(base_url: str, config: MockConfig) -> dict[str, Endpoint]:
     """Where a client finds each mock behind this door, and the credentials that open it."""
-    return {
-        wechat_ai_wire.NAME: Endpoint(f"{base_url}/{wechat_ai_wire.NAME}", APP_SECRET),
-        openai_wire.NAME: Endpoint(f"{base_url}/{openai_wire.NAME}/v1", API_KEY),
+    payments = {
+        name: Endpoint(f"{base_url}/{name}", key_of(profile.provider))
+        for name, profile in config.pay.items()
     }
+    models = {
+        provider: Endpoint(f"{base_url}/{provider}{wire.BASE_PATH}", key_of(provider))
+        for provider, wire in MODELS.items()
+    }
+    return payments | models
 
 
 def provenance(config: MockConfig) -> dict[str, str]:
     """Whose figures these mocks replay, by provider and figure."""
-    pay = config.pay
-    figures: dict[str, Figures] = {
-        "overhead": pay.overhead,
-        "session": pay.session,
-        "key": pay.key,
-        "fee": pay.fee,
+    profiles: dict[str, PaymentProfile | GatewayProfile] = {**config.pay, **config.gateways}
+    told: dict[str, str] = {
+        f"{provider} {section}": of.provenance
+        for provider, profile in profiles.items()
+        for section, of in figures(profile)
     }
-    told: dict[str, str] = {f"{pay.wire} {name}": of.provenance for name, of in figures.items()}
     return told | {name: profile.latency.provenance for name, profile in config.models.items()}

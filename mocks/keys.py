@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from harness.clock import Clock
 from harness.providers import wechat_ai as wire
-from mocks.profile import KeyTerms
+from mocks.figures import KeyTerms
 
 _DAY_S = 86_400.0
 

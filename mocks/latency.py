@@ -1,7 +1,7 @@
 """How long a mock takes about a call: a seeded draw from its profile, and the wait until then.
 
 A delay is a function of the seed and of which call it is, never of how many calls came before.
-Network distance, queues and limits are not modelled here.
+Queues and limits are capacity.py's; network distance is not modelled.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import httpx
 from harness import draws
 from harness.clock import Clock
 from harness.providers.told import DrawKey, decode_draw
-from mocks.profile import Overhead, TokenLatency
+from mocks.figures import Overhead, TokenLatency
 
 
 class Delays:
@@ -39,6 +39,15 @@ class Delays:
         u = self._uniform(key.round, key.conversation, key.turn, key.attempt, key.stage)
         first = draws.lognormal(u, latency.ttft_p50_ms, latency.ttft_p99_ms) / 1e3
         return draws.microseconds(first)
+
+    def drawn_s(self, key: DrawKey, what: str, p50: float, p99: float) -> float:
+        """A lognormal delay of its own for this call; p50 and p99 in seconds."""
+        return draws.microseconds(draws.lognormal(self.luck(key, what), p50, p99))
+
+    def luck(self, key: DrawKey, what: str) -> float:
+        """A uniform draw of its own for this call and question."""
+        place = (key.round, key.conversation, key.turn, key.attempt, key.stage)
+        return self._uniform(*place, what)
 
     def _uniform(self, *key: int | str) -> float:
         return draws.uniform(self._seed, self._provider, *key)

@@ -1,25 +1,53 @@
 """The provider's books: every order, where it stands, what was captured, given back and charged.
 
 It knows nothing of time, wires or delays. An order number names one business intent for ever: the
-same number with the same terms is answered again, with other terms it is refused.
+same number with the same terms is answered again, with other terms it is refused. Each provider's
+mock puts these answers into its own words.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-
-from harness.providers.wechat_ai import Order, Receipt, Refusal, State
+from typing import Literal
 
 BLOCKED_PAYEE = "payee-blocked"
 """Paying this payee is always declined: how a scenario asks for a decline."""
 
+State = Literal["open", "paid", "declined", "voided", "refunded"]
+No = Literal["declined", "other_terms", "closed", "not_found", "exceeds", "malformed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is to be paid, by whom, how and to whom. `bill` names a shared bill of `bill_minor` in
+    all that this order is a leg of, "" for none."""
+
+    order_no: str
+    user: str
+    method: str
+    amount_minor: int
+    currency: str
+    payee: str
+    bill: str = ""
+    bill_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The books' rules forbid it, and nothing was changed."""
+
+    no: No
+    why: str
+
 
 @dataclass(slots=True)
 class Entry:
-    """One order. `order` is None for a number that was voided before any payment came."""
+    """One order. `terms` is None for a number that was voided before any payment came."""
 
-    order: Order | None
+    order_no: str
+    terms: Terms | None
     state: State
-    transaction_id: str
+    number: int
+    """Of this entry in the books, from 0: what a provider's own transaction id is made from."""
     fee_minor: int = 0
     refunds: dict[str, int] = field(default_factory=dict)
 
@@ -29,94 +57,126 @@ class Entry:
 
 
 class Ledger:
-    """Orders by number. Every method answers the receipt, or the refusal that its rules demand."""
+    """Orders by number. Every method answers the entry, or the refusal that the rules demand.
 
-    def __init__(self, fee: Callable[[int], int]) -> None:
+    `user` is who asks; to anybody but the one who paid, a number does not exist. A provider whose
+    wire names no user leaves it out.
+    """
+
+    def __init__(self, fee: Callable[[Terms], int]) -> None:
         self._fee = fee
         self._entries: dict[str, Entry] = {}
+        self._legs: dict[str, list[Entry]] = {}
+        """Of every shared bill, whatever became of them."""
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries.values())
 
-    def authorize(self, order: Order) -> Receipt | Refusal:
-        entry = self._entries.get(order.order_no)
+    def open(self, terms: Terms) -> Entry | Refused:
+        """An order that is known and not paid yet."""
+        entry = self._entries.get(terms.order_no)
         if entry is None:
-            entry = self._open(order)
-        elif entry.order is None:
-            return Refusal("ORDER_CLOSED", "this order number was voided")
-        elif entry.order != order:
-            return Refusal("DUPLICATE_ORDER", "this order number was used with other terms")
+            if refused := self._breach(terms):
+                return refused
+            return self._add(terms.order_no, terms, "open")
+        if entry.terms is None:
+            return Refused("closed", "this order number was voided")
+        if entry.terms != terms:
+            return Refused("other_terms", "this order number was used with other terms")
+        return entry
+
+    def capture(self, terms: Terms) -> Entry | Refused:
+        """Pay the order, opened before or not. A declined one stays in the books as declined."""
+        entry = self.open(terms)
+        if isinstance(entry, Refused):
+            return entry
+        if entry.state == "open":
+            declined = terms.payee == BLOCKED_PAYEE
+            entry.state = "declined" if declined else "paid"
+            entry.fee_minor = 0 if declined else self._fee(terms)
         if entry.state == "declined":
-            return Refusal("DECLINED", "the payee is blocked")
-        return _receipt(order.order_no, entry)
+            return Refused("declined", "the payee is blocked")
+        return entry
 
-    def query(self, order: Order) -> Receipt | Refusal:
-        entry = self._entries.get(order.order_no)
-        if entry is None or _paid(entry, order) is None:
-            return _NOT_FOUND
-        return _receipt(order.order_no, entry)
+    def find(self, order_no: str, user: str | None = None) -> Entry | Refused:
+        entry = self._entries.get(order_no)
+        return _NOT_FOUND if entry is None or _paid(entry, user) is None else entry
 
-    def void(self, order: Order) -> Receipt | Refusal:
+    def void(self, order_no: str, user: str | None = None) -> Entry | Refused:
         """Undo the whole payment. A number that is not known yet is closed for good, so that a
         payment still on its way cannot be captured after the client gave it up."""
-        entry = self._entries.get(order.order_no)
+        entry = self._entries.get(order_no)
         if entry is None:
-            entry = self._entries[order.order_no] = Entry(None, "voided", "void-" + order.order_no)
-        if entry.order is not None and _paid(entry, order) is None:
+            return self._add(order_no, None, "voided")
+        if entry.terms is not None and _paid(entry, user) is None:
             return _NOT_FOUND
         if entry.state in ("declined", "refunded") or entry.refunds:
-            return Refusal("ORDER_CLOSED", f"a {entry.state} order cannot be voided")
+            return Refused("closed", f"a {entry.state} order cannot be voided")
         entry.state, entry.fee_minor = "voided", 0
-        return _receipt(order.order_no, entry)
+        return entry
 
-    def refund(self, order: Order) -> Receipt | Refusal:
-        """Give back `order.amount` under `order.refund_no`, in parts if wished. The fee stays."""
-        entry = self._entries.get(order.order_no)
-        if entry is None or (paid := _paid(entry, order)) is None:
+    def refund(
+        self,
+        order_no: str,
+        refund_no: str,
+        amount_minor: int,
+        currency: str | None = None,
+        user: str | None = None,
+    ) -> Entry | Refused:
+        """Give back an amount under a number of its own, in parts if wished. The fee stays."""
+        entry = self._entries.get(order_no)
+        if entry is None or (paid := _paid(entry, user)) is None:
             return _NOT_FOUND
-        if not order.refund_no or order.amount <= 0:
-            return Refusal("MALFORMED_REQUEST", "a refund needs refund_no and a positive amount")
-        if order.refund_no in entry.refunds:
-            if entry.refunds[order.refund_no] != order.amount:
-                return Refusal("DUPLICATE_ORDER", "this refund number was used with other terms")
-            return _receipt(order.order_no, entry)
+        if not refund_no or amount_minor <= 0:
+            return Refused("malformed", "a refund needs refund_no and a positive amount")
+        if refund_no in entry.refunds:
+            if entry.refunds[refund_no] != amount_minor:
+                return Refused("other_terms", "this refund number was used with other terms")
+            return entry
         if entry.state not in ("paid", "refunded"):
-            return Refusal("ORDER_CLOSED", f"a {entry.state} order cannot be refunded")
-        if order.currency != paid.currency:
-            return Refusal("MALFORMED_REQUEST", f"the payment was made in {paid.currency}")
-        if entry.refunded_minor + order.amount > paid.amount:
-            return Refusal("REFUND_EXCEEDS_PAID", "more than what is left of the payment")
-        entry.refunds[order.refund_no] = order.amount
+            return Refused("closed", f"a {entry.state} order cannot be refunded")
+        if currency not in (None, paid.currency):
+            return Refused("malformed", f"the payment was made in {paid.currency}")
+        if entry.refunded_minor + amount_minor > paid.amount_minor:
+            return Refused("exceeds", "more than what is left of the payment")
+        entry.refunds[refund_no] = amount_minor
         entry.state = "refunded"
-        return _receipt(order.order_no, entry)
+        return entry
 
-    def _open(self, order: Order) -> Entry:
-        declined = order.payee == BLOCKED_PAYEE
-        entry = Entry(
-            order,
-            "declined" if declined else "paid",
-            f"wx{len(self._entries):010d}",
-            0 if declined else self._fee(order.amount),
+    def billed(self, bill: str) -> int:
+        """What stands of a shared bill: legs that were declined or voided do not count, and what
+        was given back has to be paid again."""
+        return sum(
+            entry.terms.amount_minor - entry.refunded_minor
+            for entry in self._legs.get(bill, ())
+            if entry.terms and entry.state in ("open", "paid", "refunded")
         )
-        self._entries[order.order_no] = entry
+
+    def _breach(self, terms: Terms) -> Refused | None:
+        if terms.amount_minor <= 0:
+            return Refused("malformed", "the amount must be positive")
+        for first in self._legs.get(terms.bill, ())[:1]:
+            if first.terms and _whole(first.terms) != _whole(terms):
+                return Refused("other_terms", "this bill was begun with another total or currency")
+        if terms.bill and self.billed(terms.bill) + terms.amount_minor > terms.bill_minor:
+            return Refused("exceeds", "the legs of this bill would be more than the whole")
+        return None
+
+    def _add(self, order_no: str, terms: Terms | None, state: State) -> Entry:
+        entry = self._entries[order_no] = Entry(order_no, terms, state, len(self._entries))
+        if terms and terms.bill:
+            self._legs.setdefault(terms.bill, []).append(entry)
         return entry
 
 
-_NOT_FOUND = Refusal("ORDER_NOT_FOUND", "no payment under this order number")
+_NOT_FOUND = Refused("not_found", "no payment under this order number")
 
 
-def _paid(entry: Entry, asked: Order) -> Order | None:
-    """The payment, for whoever made it. To anybody else the number is one that does not exist."""
-    return entry.order if entry.order and entry.order.openid == asked.openid else None
+def _paid(entry: Entry, user: str | None) -> Terms | None:
+    """The payment, for whoever made it."""
+    return entry.terms if entry.terms and user in (None, entry.terms.user) else None
 
 
-def _receipt(order_no: str, entry: Entry) -> Receipt:
-    return Receipt(
-        order_no,
-        entry.transaction_id,
-        entry.state,
-        entry.order.amount if entry.order else 0,
-        entry.order.currency if entry.order else "CNY",
-        entry.fee_minor,
-        entry.refunded_minor,
-    )
+def _whole(leg: Terms) -> tuple[int, str]:
+    """What all legs of one bill must agree on."""
+    return leg.bill_minor, leg.currency

@@ -4,86 +4,99 @@ A profile is one TOML file. The shipped ones lie in mocks/profiles/ and go by th
 other file is named by its path.
 """
 
-import datetime
 import hashlib
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 
+from mocks.figures import (
+    Approval,
+    ColdSchema,
+    Fee,
+    Figures,
+    GatewayProvider,
+    Hop,
+    KeepAlive,
+    KeyTerms,
+    Limits,
+    ModelProvider,
+    Overhead,
+    PaymentProvider,
+    Price,
+    Rate,
+    Reasoning,
+    SessionTerms,
+    Structure,
+    TokenLatency,
+    WebhookTerms,
+)
+
 FOLDER = Path(__file__).parent / "profiles"
 
-Provenance = Literal["article", "vendor", "measured", "assumed"]
-# The upper bounds keep out infinity, which TOML can spell.
-Positive = Annotated[float, msgspec.Meta(gt=0, lt=1e12)]
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-NotNegative = Annotated[float, msgspec.Meta(ge=0, lt=1e12)]
-Minor = Annotated[int, msgspec.Meta(ge=0)]
 
+class PaymentProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A payment provider. What its wire does not have, its profile leaves out."""
 
-class Figures(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Figures and where they come from."""
-
-    provenance: Provenance
-    source: str
-    date: datetime.date
-
-
-class Overhead(Figures, frozen=True, kw_only=True):
-    """One cold transaction, session included: lognormal by its median and 99th percentile."""
-
-    p50_ms: Positive
-    p99_ms: Positive
-
-
-class SessionTerms(Figures, frozen=True, kw_only=True):
-    share: Share
-    lifetime_s: Positive
-
-
-class KeyTerms(Figures, frozen=True, kw_only=True):
-    fetch_ms: NotNegative
-    rotation_days: Positive
-    overlap_s: NotNegative
-
-
-class Fee(Figures, frozen=True, kw_only=True):
-    """A share of the amount, but never less than the minimum."""
-
-    rate: Share
-    minimum_minor: Minor
-    currency: str
-
-    def of(self, amount_minor: int) -> int:
-        """The fee in minor units, half a unit rounded up."""
-        # Parts per million keep the product exact: 0.006 has no exact binary fraction.
-        per_million = round(self.rate * 1_000_000)
-        return max(self.minimum_minor, (amount_minor * per_million + 500_000) // 1_000_000)
-
-
-class TokenLatency(Figures, frozen=True, kw_only=True):
-    """Time to first token, lognormal by its median and 99th percentile, then a steady rate."""
-
-    ttft_p50_ms: Positive
-    ttft_p99_ms: Positive
-    tokens_per_s: Positive
-
-
-class PaymentProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    wire: Literal["wechat-ai"]
+    provider: PaymentProvider
     overhead: Overhead
-    session: SessionTerms
-    key: KeyTerms
     fee: Fee
+    session: SessionTerms | None = None
+    key: KeyTerms | None = None
+    webhook: WebhookTerms | None = None
+    approval: Approval | None = None
+    limits: Limits | None = None
 
 
-class ModelProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    wire: Literal["openai"]
+class ModelProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A model at its provider. `model` is its id on the wire, else it goes by its profile's name;
+    `claim_of` names the profile with the measured figures where these are only claimed."""
+
+    provider: ModelProvider
     latency: TokenLatency
+    model: str = ""
+    claim_of: str = ""
+    price: Price | None = None
+    reasoning: Reasoning | None = None
+    structure: Structure | None = None
+    cold_schema: ColdSchema | None = None
+    keep_alive: KeepAlive | None = None
+    limits: Limits | None = None
 
 
-ProfileT = TypeVar("ProfileT", PaymentProfile, ModelProfile)
+class GatewayProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A gateway between the app and the models."""
+
+    provider: GatewayProvider
+    hop: Hop
+    limits: Limits | None = None
+
+
+class ExchangeProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What one currency is worth in another, to add fees and token prices up."""
+
+    rate: Rate
+
+
+Profile = PaymentProfile | ModelProfile | GatewayProfile | ExchangeProfile
+ProfileT = TypeVar("ProfileT", PaymentProfile, ModelProfile, GatewayProfile, ExchangeProfile)
+
+_SECTION: dict[type[Profile], str] = {
+    PaymentProfile: "overhead",
+    ModelProfile: "latency",
+    GatewayProfile: "hop",
+    ExchangeProfile: "rate",
+}
+"""The section that only a profile of this kind has."""
+
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "wechat-ai": ("session", "key"),
+    "alipay-ai": ("webhook", "approval"),
+    "unionpay-ai": ("session",),
+}
+"""The sections that a provider's wire cannot do without."""
 
 
 class BadProfile(ValueError):
@@ -106,27 +119,47 @@ def load(name: str, kind: type[ProfileT]) -> ProfileT:
         raise BadProfile(f"{path.name} is not TOML: {error}") from None
     except msgspec.ValidationError as error:
         raise BadProfile(f"{path.name}: {error}") from None
-    _check_order(path.name, profile)
+    _check(path.name, profile)
     return profile
 
 
-def names(kind: type[ProfileT]) -> list[str]:
+def names(kind: type[Profile]) -> list[str]:
     """The shipped profiles of this kind."""
-    wire = "wechat-ai" if kind is PaymentProfile else "openai"
     texts = {path.stem: path.read_text("utf-8") for path in sorted(FOLDER.glob("*.toml"))}
-    return [name for name, text in texts.items() if tomllib.loads(text)["wire"] == wire]
+    return [name for name, text in texts.items() if _SECTION[kind] in tomllib.loads(text)]
 
 
-def fingerprint(profile: PaymentProfile | ModelProfile) -> str:
+def figures(profile: Profile) -> Iterator[tuple[str, Figures]]:
+    """Every section that holds figures, with its name."""
+    for field in msgspec.structs.fields(profile):
+        section = getattr(profile, field.name)
+        if isinstance(section, Figures):
+            yield field.name, section
+
+
+def fingerprint(profile: Profile) -> str:
     """The same for the same figures, whatever the file's comments and layout."""
     return hashlib.sha256(msgspec.json.encode(profile, order="sorted")).hexdigest()[:16]
 
 
-def _check_order(name: str, profile: PaymentProfile | ModelProfile) -> None:
+def _check(name: str, profile: Profile) -> None:
     if isinstance(profile, PaymentProfile):
-        low, high, what = profile.overhead.p50_ms, profile.overhead.p99_ms, "overhead.p99_ms"
-    else:
-        latency = profile.latency
-        low, high, what = latency.ttft_p50_ms, latency.ttft_p99_ms, "latency.ttft_p99_ms"
-    if high <= low:
-        raise BadProfile(f"{name}: {what} must be above the median of {low:g} ms, not {high:g}")
+        for needed in _NEEDS.get(profile.provider, ()):
+            if getattr(profile, needed) is None:
+                raise BadProfile(f"{name}: {profile.provider} needs a section [{needed}]")
+    for section, of in figures(profile):
+        for low, high in _ordered(of):
+            if getattr(of, high) <= getattr(of, low):
+                raise BadProfile(
+                    f"{name}: {section}.{high} must be above the median of {getattr(of, low):g}, "
+                    f"not {getattr(of, high):g}"
+                )
+
+
+def _ordered(of: Figures) -> Iterator[tuple[str, str]]:
+    """The names of a median and its 99th percentile, wherever a section has both."""
+    fields = {field.name for field in msgspec.structs.fields(of)}
+    for low in fields:
+        high = low.replace("p50", "p99")
+        if high != low and high in fields:
+            yield low, high

@@ -1,70 +1,80 @@
 """WeChat Pay AI's behaviour, as claimed: sessions, rotating keys, sealed transactions, a ledger.
 
 It decides at a request's arrival and answers when the delay is over. Not modelled: risk checks,
-rate limits, webhooks, a password or face check by the user, and the network in between.
+webhooks, a password or face check by the user, revoking tokens, and the network in between.
 """
 
 from dataclasses import dataclass, replace
+from itertools import count
 
 import httpx
 
 from harness import draws
-from harness.clock import Clock
 from harness.providers import wechat_ai as wire
-from harness.providers.told import TOLD_HEADER, DrawKey, Told, encode_told
+from harness.providers.told import DrawKey
 from mocks.keys import KeyRing
-from mocks.latency import Delays, hold
-from mocks.ledger import Ledger
+from mocks.ledger import Entry, Ledger, No, Refused, Terms
 from mocks.profile import PaymentProfile
+from mocks.setting import Setting
 
 TOKEN_PREFIX = "wxs_"
+"""Of session and refresh tokens alike."""
 
 Reply = wire.Session | wire.PublicKey | wire.Receipt | wire.Refusal
+
+_CODES: dict[No, wire.RefusalCode] = {
+    "declined": "DECLINED",
+    "other_terms": "DUPLICATE_ORDER",
+    "closed": "ORDER_CLOSED",
+    "not_found": "ORDER_NOT_FOUND",
+    "exceeds": "REFUND_EXCEEDS_PAID",
+    "malformed": "MALFORMED_REQUEST",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class _Issued:
+    """A token: whose, for which method, and until when it is good."""
+
     openid: str
     method: str
     expires_at: float
 
 
 class WechatAi:
-    """A mock is a function of a request; the state behind it is its sessions, keys and books."""
+    """A mock is a function of a request; the state behind it is its tokens, keys and books."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        seed: int,
-        profile: PaymentProfile,
-        *,
-        app_secret: str,
-        lifetime_scale: float = 1.0,
-    ) -> None:
-        self.ledger = Ledger(profile.fee.of)
-        self._clock = clock
-        self._delays = Delays(seed, wire.NAME)
-        self._profile = profile
-        self._keys = KeyRing(clock, profile.key)
+    def __init__(self, setting: Setting, profile: PaymentProfile, *, key: str) -> None:
+        assert profile.session and profile.key
+        fee = profile.fee
+        self.ledger = Ledger(
+            lambda terms: fee.of(terms.amount_minor, setting.exchange(fee.currency, terms.currency))
+        )
+        self._clock = setting.clock
+        self._desk = setting.desk(wire.NAME, profile.limits)
+        self._overhead = profile.overhead
+        self._share = profile.session.share
+        self._fetch_s = profile.key.fetch_ms / 1e3
+        self._lifetime_s = profile.session.lifetime_s * setting.lifetime_scale
+        self._refresh_s = profile.session.refresh_lifetime_s * setting.lifetime_scale
+        self._keys = KeyRing(setting.clock, profile.key)
         self._sessions: dict[str, _Issued] = {}
-        self._app_secret = app_secret
-        self._lifetime_s = profile.session.lifetime_s * lifetime_scale
+        self._refreshes: dict[str, _Issued] = {}
+        self._numbers = count()
+        self._app_secret = key
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
-        arrived = self._clock.now()
+        guest = self._desk.arrive(request)
         asked = wire.decode_request(request)
-        reply = self._decide(asked, arrived)
-        delay_s = self._delay_s(asked, self._delays.key(request))
+        if turned := self._desk.turned_away(guest):
+            return await self._desk.refuse(guest, *wire.encode_turned(turned.why))
+        reply = self._decide(asked, guest.arrived)
+        delay_s = self._delay_s(asked, guest.key)
         sequence = asked.sequence if isinstance(asked, wire.Transaction) else ""
         status, body = wire.encode_reply(reply, sequence=sequence)
-        await hold(self._clock, arrived, delay_s)
-        return httpx.Response(status, headers=_headers(delay_s), content=body)
+        return await self._desk.answer(guest, delay_s, status, _HEADERS, body)
 
-    def _decide(
-        self,
-        asked: wire.SessionRequest | wire.KeyRequest | wire.Transaction | wire.Refusal,
-        now: float,
-    ) -> Reply:
+    def _decide(self, asked: wire.Asked | wire.Refusal, now: float) -> Reply:
         match asked:
             case wire.Refusal():
                 return asked
@@ -72,15 +82,31 @@ class WechatAi:
                 return self._keys.current()
             case wire.SessionRequest():
                 return self._open_session(asked, now)
+            case wire.RefreshRequest():
+                return self._refresh(asked, now)
             case wire.Transaction():
                 return self._transact(asked, now)
 
     def _open_session(self, asked: wire.SessionRequest, now: float) -> Reply:
         if asked.app_secret != self._app_secret:
             return wire.Refusal("APP_UNKNOWN", "no app with this secret")
-        token = f"{TOKEN_PREFIX}{len(self._sessions):012x}"
-        self._sessions[token] = _Issued(asked.openid, asked.method, now + self._lifetime_s)
-        return wire.Session(token, asked.openid, asked.method, self._lifetime_s)
+        return self._session(asked.openid, asked.method, now)
+
+    def _refresh(self, asked: wire.RefreshRequest, now: float) -> Reply:
+        """A refresh token is good once; the session that it came with ends in its own time."""
+        refresh = self._refreshes.get(asked.refresh_token)
+        if refresh is None:
+            return wire.Refusal("TOKEN_UNKNOWN", "no such refresh token, or it was used")
+        if now >= refresh.expires_at:
+            return wire.Refusal("TOKEN_EXPIRED", "the refresh token has expired")
+        del self._refreshes[asked.refresh_token]
+        return self._session(refresh.openid, refresh.method, now)
+
+    def _session(self, openid: str, method: str, now: float) -> wire.Session:
+        token, refresh_token = (f"{TOKEN_PREFIX}{next(self._numbers):012x}" for _ in range(2))
+        self._sessions[token] = _Issued(openid, method, now + self._lifetime_s)
+        self._refreshes[refresh_token] = _Issued(openid, method, now + self._refresh_s)
+        return wire.Session(token, openid, method, self._lifetime_s, refresh_token)
 
     def _transact(self, asked: wire.Transaction, now: float) -> Reply:
         session = self._sessions.get(asked.session_token)
@@ -96,38 +122,76 @@ class WechatAi:
             return order
         if (order.openid, order.method) != (session.openid, session.method):
             return wire.Refusal("TOKEN_MISMATCH", "the token is another user's or method's")
-        return self._book(asked.operation, order)
+        entry = self._book(asked.operation, order)
+        if isinstance(entry, Refused):
+            return _refusal(asked.operation, entry)
+        return _receipt(entry)
 
-    def _book(self, operation: wire.Operation, order: wire.Order) -> Reply:
+    def _book(self, operation: wire.Operation, order: wire.Order) -> Entry | Refused:
         match operation:
             case "pay.authorize":
-                if order.amount <= 0:
-                    return wire.Refusal("MALFORMED_REQUEST", "the amount must be positive")
-                return self.ledger.authorize(order)
+                return self.ledger.capture(_terms(order))
             case "pay.query":
-                return self.ledger.query(order)
+                return self.ledger.find(order.order_no, order.openid)
             case "pay.void":
-                return self.ledger.void(order)
+                return self.ledger.void(order.order_no, order.openid)
             case "pay.refund":
-                return self.ledger.refund(order)
+                return self.ledger.refund(
+                    order.order_no, order.refund_no, order.amount, order.currency, order.openid
+                )
 
     def _delay_s(self, asked: object, key: DrawKey) -> float:
         """The session takes its share of the overhead, every transaction the rest of it."""
         if isinstance(asked, wire.KeyRequest):
-            return self._profile.key.fetch_ms / 1e3
-        if isinstance(asked, wire.SessionRequest):
+            return self._fetch_s
+        opens = isinstance(asked, wire.SessionRequest | wire.RefreshRequest)
+        if opens:
             # A second session of a turn, after a pre-warm for the wrong method, must meet what the
             # only session of the turn meets in another strategy.
             key = replace(key, attempt=1)
-        whole_s = self._delays.overhead_s(key, self._profile.overhead)
-        session_s = draws.microseconds(whole_s * self._profile.session.share)
-        if isinstance(asked, wire.SessionRequest):
+        whole_s = self._desk.delays.overhead_s(key, self._overhead)
+        session_s = draws.microseconds(whole_s * self._share)
+        if opens:
             return session_s
         return draws.microseconds(whole_s) - session_s
 
 
-def _headers(delay_s: float) -> dict[str, str]:
-    return {
-        "content-type": "application/json",
-        TOLD_HEADER: encode_told(Told(round(delay_s * 1e3, 3))),
-    }
+def _terms(order: wire.Order) -> Terms:
+    return Terms(
+        order.order_no,
+        order.openid,
+        order.method,
+        order.amount,
+        order.currency,
+        order.payee,
+        order.bill_no,
+        order.bill_total,
+    )
+
+
+def _refusal(operation: wire.Operation, refused: Refused) -> wire.Refusal:
+    code = _CODES[refused.no]
+    if operation == "pay.authorize" and refused.no == "exceeds":
+        code = "BILL_EXCEEDED"
+    return wire.Refusal(code, refused.why)
+
+
+def _receipt(entry: Entry) -> wire.Receipt:
+    return wire.Receipt(
+        entry.order_no,
+        f"wx{entry.number:010d}",
+        _STATES[entry.state],
+        entry.terms.amount_minor if entry.terms else 0,
+        entry.terms.currency if entry.terms else "CNY",
+        entry.fee_minor,
+        entry.refunded_minor,
+    )
+
+
+_STATES: dict[str, wire.State] = {
+    "paid": "paid",
+    "declined": "declined",
+    "voided": "voided",
+    "refunded": "refunded",
+}
+_HEADERS = {"content-type": "application/json"}

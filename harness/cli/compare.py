@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import (
-    MODEL,
-    PAY,
+    Capacity,
     Clock,
     Confirm,
+    Fallback,
+    Gateway,
     Intent,
     Json,
     Out,
     Pay,
     Port,
+    Reason,
+    Score,
     Seed,
     Set,
     ThinkScale,
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
     from harness.cli.wiring import Setup
     from harness.record import Rows, RunSummary
+    from mocks.profile import PaymentProfile
 
 SWEPT_SHARES = (0.2, 0.4, 0.6, 0.8)
 
@@ -47,9 +51,14 @@ def compare(
     vary: Annotated[
         str, typer.Option(metavar="LIST", help="The mitigations to vary; the rest stay off.")
     ] = "prewarm,token_cache,parallel_confirm",
-    pay: Pay = PAY,
-    intent: Intent = MODEL,
-    confirm: Confirm = MODEL,
+    pay: Pay = None,
+    intent: Intent = None,
+    confirm: Confirm = None,
+    reason: Reason = None,
+    score: Score = None,
+    gateway: Gateway = None,
+    fallback: Fallback = None,
+    capacity: Capacity = None,
     think_scale: ThinkScale = None,
     set_: Set = None,
     jobs: Annotated[
@@ -67,6 +76,16 @@ def compare(
             help="Run once for each of four splits of the payment overhead.",
         ),
     ] = False,
+    providers: Annotated[
+        bool,
+        typer.Option(
+            "--providers",
+            help="Compare payment providers under one strategy: those of --pay A,B,..., or all.",
+        ),
+    ] = False,
+    strategy: Annotated[
+        str, typer.Option(metavar="LIST", help="The mitigations that are on with --providers.")
+    ] = "baseline",
     port: Port = None,
     out: Out = "results",
     json: Json = False,
@@ -81,7 +100,7 @@ def compare(
     from harness.flow.strategy import all_strategies
 
     problems = Problems()
-    factors = problems.mitigations("--vary", vary)
+    factors = [] if providers else problems.mitigations("--vary", vary)
     rounds_ = problems.whole("--rounds", rounds, 1, 10_000)
     turns = problems.whole("--flows", flows, 1, 10_000_000)
     if problems.none and turns < rounds_:
@@ -97,10 +116,22 @@ def compare(
         think_scale=think_scale,
         port=port,
         pay=pay,
-        intent=intent,
-        confirm=confirm,
+        models={"intent": intent, "confirm": confirm, "reason": reason, "score": score},
+        gateway=gateway,
+        fallback=fallback,
+        capacity=capacity,
     )
-    setup = checked(options, problems, all_strategies(factors), rounds=rounds_, turns=turns)
+    if providers:
+        strategies = [problems.strategy("--strategy", strategy)]
+        pays = problems.payments("--pay", pay, scenario)
+    else:
+        strategies, pays = all_strategies(factors), []
+        if strategy != "baseline":
+            problems.add("--strategy goes with --providers; else take --vary")
+    setup = checked(options, problems, strategies, pays=pays, rounds=rounds_, turns=turns)
+    if sweep_session_share and not all(of.session for of in setup.mocks.pay.values()):
+        problems.add("--sweep-session-share: only a provider with sessions has a share to sweep")
+        problems.settle()
     plan = Plan(setup, scenario, factors, workers, folder)
     return _sweep(plan, json) if sweep_session_share else _compare(plan, json)
 
@@ -159,7 +190,7 @@ def _run(plan: Plan) -> tuple[RunSummary, Rows, Path]:
     from harness.cli.rounds import run_rounds
 
     setup, started = plan.setup, Started.now()
-    turns = setup.turns * len(setup.strategies)
+    turns = setup.turns * len(setup.variants)
     with TurnBar(f"{plan.scenario_name}, {setup.clock} clock", turns) as bar:
         course = run_rounds(setup, plan.jobs, bar)
     run = run_of(setup, plan.scenario_name, plan.factors, plan.swept)
@@ -171,9 +202,16 @@ def _with_session_share(plan: Plan, share: float) -> Plan:
     from msgspec import structs
 
     mocks = plan.setup.mocks
-    pay = structs.replace(mocks.pay, session=structs.replace(mocks.pay.session, share=share))
+    pay = {name: _shared(profile, share) for name, profile in mocks.pay.items()}
     setup = replace(plan.setup, mocks=structs.replace(mocks, pay=pay))
     return replace(plan, setup=setup, swept={"session_share": share})
+
+
+def _shared(profile: PaymentProfile, share: float) -> PaymentProfile:
+    from msgspec import structs
+
+    session = profile.session
+    return structs.replace(profile, session=session and structs.replace(session, share=share))
 
 
 def _print_json(what: object) -> None:

@@ -14,7 +14,6 @@ import sys
 from dataclasses import replace
 from typing import TextIO
 
-import httpx
 import msgspec
 
 from harness import clock as clocks
@@ -22,14 +21,14 @@ from harness.cli.exits import PASS, USAGE, BadInput
 from harness.cli.problems import Problems
 from harness.cli.rounds import one_virtual_round
 from harness.cli.setup import LEAST_RATE, MOST_RATE, Options, checked
-from harness.cli.wiring import Setup, socket_arms
+from harness.cli.ways import socket_way
+from harness.cli.wiring import Setup, Way, socket_arms
 from harness.load.arrivals import poisson
 from harness.load.engine import Arm, boot
 from harness.load.live import Live
 from harness.load.pipe import Account, Order
 from harness.providers.call import ProviderFault
 from harness.record import FlowRow, SpanRow
-from harness.transport import socket_transport
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,9 +40,13 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     flow_rate: str
     think_scale: str | None
     param: list[str] | None
-    pay: str
-    intent: str
-    confirm: str
+    pay: str | None
+    intent: str | None
+    confirm: str | None
+    reason: str | None
+    score: str | None
+    gateway: str | None
+    fallback: str | None
 
 
 class Begin(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,9 +85,15 @@ def setup_of(asked: Asked) -> Setup:
         seed=asked.seed,
         rate="1",  # the rate is told from outside, and changes
         think_scale=asked.think_scale or None,
-        pay=asked.pay,
-        intent=asked.intent,
-        confirm=asked.confirm,
+        pay=asked.pay or None,
+        models={
+            "intent": asked.intent or None,
+            "confirm": asked.confirm or None,
+            "reason": asked.reason or None,
+            "score": asked.score or None,
+        },
+        gateway=asked.gateway or None,
+        fallback=asked.fallback or None,
     )
     return checked(options, problems, [strategy])
 
@@ -93,10 +102,11 @@ async def _main(standard_output: TextIO) -> None:
     orders, out = await _orders(), await _Out.open(standard_output)
     begin = msgspec.json.decode(await orders.readline(), type=Begin)
     setup, clock = setup_of(begin.asked), clocks.RealClock()
-    async with socket_transport() as transport:
+    # All engines load the same mocks, as the app's servers would: one world for all.
+    async with socket_way(setup, begin.mocks_url) as way:
         live = Live(
             clock,
-            await _ready_arm(setup, begin, clock, transport),
+            await _ready_arm(setup, begin, clock, way),
             poisson(setup.seed, "live", begin.worker, rate=1.0),
             name=f"w{begin.worker}",
             turns_each=setup.scenario.turns,
@@ -108,14 +118,12 @@ async def _main(standard_output: TextIO) -> None:
     await out.close(live)
 
 
-async def _ready_arm(
-    setup: Setup, begin: Begin, clock: clocks.Clock, transport: httpx.AsyncBaseTransport
-) -> Arm:
+async def _ready_arm(setup: Setup, begin: Begin, clock: clocks.Clock, way: Way) -> Arm:
     """Booted over the first connection. Each worker has a round number of its own, which keeps its
     draws and its mocks' answers apart from those of the others."""
     # A turn on the virtual clock loads the code in no time; on this one it would take seconds.
     await asyncio.to_thread(one_virtual_round, replace(setup, rounds=1, turns=1), 0)
-    (arm,) = socket_arms(setup, begin.worker, clock, [transport], begin.mocks_url)
+    (arm,) = socket_arms(setup, begin.worker, clock, [way])
     try:
         await boot(clock, arm)
     except ProviderFault as fault:

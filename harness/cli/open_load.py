@@ -8,6 +8,7 @@ from harness import clock as clocks
 from harness.cli.course import Course, Progress, stopping
 from harness.cli.mock_process import mock_process
 from harness.cli.rounds import WARM_UP_ROUND, leaving_no_task
+from harness.cli.ways import socket_ways
 from harness.cli.wiring import Setup, in_process_arms, probe_arm, socket_arms
 from harness.clock import ClockName
 from harness.load.engine import Arm, Tally, open_schedule, round_schedule, run_round
@@ -73,8 +74,8 @@ async def _on_sockets(setup: Setup) -> AsyncIterator[Arm]:
     """Warmed up by one unrecorded turn: it opens a connection and loads code."""
     clock = clocks.RealClock()
     with mock_process(setup.mocks, setup.mocks_port) as base_url:
-        async with socket_transport() as transport:
-            warm = socket_arms(setup, WARM_UP_ROUND, clock, [transport], base_url)
+        async with socket_ways(setup, base_url) as ways:
+            warm = socket_arms(setup, WARM_UP_ROUND, clock, ways)
             one = round_schedule(setup.seed, WARM_UP_ROUND, warm, turns=1, turns_each=1, rate=100.0)
             await run_round(clock, warm, one, Tally())
-            yield socket_arms(setup, 0, clock, [transport], base_url)[0]
+            yield socket_arms(setup, 0, clock, ways)[0]

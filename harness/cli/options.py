@@ -4,12 +4,63 @@ from typing import Annotated
 
 import typer
 
-PAY, MODEL = "wechat-ai", "gpt-4o"
-"""The profiles that play when none is named."""
-
-Pay = Annotated[str, typer.Option(metavar="PROFILE", help="Payment profile or TOML file.")]
-Intent = Annotated[str, typer.Option(metavar="PROFILE", help="Model that reads the wish.")]
-Confirm = Annotated[str, typer.Option(metavar="PROFILE", help="Model that confirms.")]
+Pay = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PROFILE",
+        help="Payment profile or TOML file; A+B for a scenario that routes between two.  "
+        "[default: wechat-ai, or what the scenario is about]",
+        show_default=False,
+    ),
+]
+Intent = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PROFILE", help="Model that reads the wish.  [default: gpt-4o]", show_default=False
+    ),
+]
+Confirm = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PROFILE", help="Model that confirms.  [default: gpt-4o]", show_default=False
+    ),
+]
+Reason = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PROFILE",
+        help="Model that reasons about refunds.  [default: claude-3-5-sonnet]",
+        show_default=False,
+    ),
+]
+Score = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PROFILE",
+        help="Model that scores fraud.  [default: mistral-small]",
+        show_default=False,
+    ),
+]
+Gateway = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PROFILE", help="Gateway that all models are asked through.", show_default=False
+    ),
+]
+Fallback = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PROFILE",
+        help="Model that the gateway turns to when one is down.",
+        show_default=False,
+    ),
+]
+Capacity = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N", help="Calls that each mocked server takes at once.", show_default=False
+    ),
+]
 Seed = Annotated[str, typer.Option(metavar="N", help="The same seed draws the same weather.")]
 Clock = Annotated[str, typer.Option(metavar="virtual|real", help="Jump over waits, or wait.")]
 ThinkScale = Annotated[

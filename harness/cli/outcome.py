@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from harness import record
+from harness.cli.casting import Variant
 from harness.cli.course import Course
 from harness.cli.exits import INVALID, PASS
 from harness.cli.wiring import Setup
@@ -21,7 +22,7 @@ from harness.load.health import examine
 from harness.record import RunSummary
 from harness.stats.summary import effect_summaries, variant_summaries
 from mocks.host import provenance
-from mocks.profile import fingerprint
+from mocks.profile import Profile, fingerprint
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -45,7 +46,7 @@ class Run:
 
     scenario_name: str
     scenario: "DataclassInstance"
-    strategies: Sequence[Strategy]
+    strategies: Sequence[Strategy | Variant]
     factors: Sequence[str]
     clock: ClockName
     endpoints: Literal["mock", "staging", "real"]
@@ -100,18 +101,19 @@ def run_of(
     swept: Mapping[str, float] | None = None,
 ) -> Run:
     """The run that this setup describes."""
-    models = {name: fingerprint(profile) for name, profile in setup.mocks.models.items()}
+    mocks = setup.mocks
+    profiles: dict[str, Profile] = {**mocks.pay, **mocks.models, **mocks.gateways}
     return Run(
         scenario_name=scenario_name,
         scenario=setup.scenario,
-        strategies=setup.strategies,
+        strategies=setup.variants,
         factors=factors,
         clock=setup.clock,
         endpoints="mock",
         seed=setup.seed,
         rounds=setup.rounds,
         parameters={"rate": setup.rate, "think_scale": setup.think_scale, **(swept or {})},
-        profiles={setup.mocks.pay.wire: fingerprint(setup.mocks.pay), **models},
+        profiles={name: fingerprint(profile) for name, profile in profiles.items()},
         provenance=provenance(setup.mocks),
     )
 

@@ -11,11 +11,20 @@ from typing import TYPE_CHECKING, TypeVar, cast, get_args, get_type_hints
 import httpx
 import msgspec
 
+from harness.cli.casting import USUAL
 from harness.cli.exits import BadInput
 from harness.clock import ClockName
 from harness.flow.strategy import MITIGATIONS, Strategy, strategy_of
 from mocks.host import LOOPBACK
-from mocks.profile import BadProfile, ModelProfile, PaymentProfile, ProfileT, load
+from mocks.profile import (
+    BadProfile,
+    GatewayProfile,
+    ModelProfile,
+    PaymentProfile,
+    Profile,
+    ProfileT,
+    load,
+)
 from mocks.profile import names as profile_names
 
 if TYPE_CHECKING:
@@ -94,18 +103,23 @@ class Problems:
         return strategy_of(on)
 
     def payment(self, option: str, name: str) -> PaymentProfile | None:
-        if name in profile_names(ModelProfile):
-            known = ", ".join(profile_names(PaymentProfile))
-            self.add(f"{option}: {name} is a model, not a payment profile; take {known}")
-            return None
         return self._profile(option, name, PaymentProfile)
 
     def model(self, option: str, name: str) -> ModelProfile | None:
-        if name in profile_names(PaymentProfile):
-            known = ", ".join(profile_names(ModelProfile))
-            self.add(f"{option}: {name} is a payment profile, not a model; take {known}")
-            return None
         return self._profile(option, name, ModelProfile)
+
+    def payments(self, option: str, text: str | None, scenario: str) -> list[str]:
+        """The payment choices to compare, at least two; all that are shipped where none is named,
+        and what the scenario is about."""
+        usual = [USUAL[scenario].pay] if scenario in USUAL and "+" in USUAL[scenario].pay else []
+        choices = text.split(",") if text else [*profile_names(PaymentProfile), *usual]
+        choices = [choice.strip() for choice in choices if choice.strip()]
+        if len(set(choices)) < 2 or len(set(choices)) < len(choices):
+            self.add(f"{option}: name at least two to compare, each once, as in wechat-ai,stripe")
+        return choices
+
+    def gateway(self, option: str, name: str) -> GatewayProfile | None:
+        return self._profile(option, name, GatewayProfile)
 
     def url(self, option: str, text: str | None) -> str:
         if text is None:
@@ -181,6 +195,11 @@ class Problems:
         return value
 
     def _profile(self, option: str, name: str, kind: type[ProfileT]) -> ProfileT | None:
+        for other, what in _PROFILES.items():
+            if other is not kind and name in profile_names(other):
+                known = ", ".join(profile_names(kind))
+                self.add(f"{option}: {name} is {what}, not {_PROFILES[kind]}; take {known}")
+                return None
         try:
             return load(name, kind)
         except BadProfile as error:
@@ -188,6 +207,11 @@ class Problems:
             return None
 
 
+_PROFILES: dict[type[Profile], str] = {
+    PaymentProfile: "a payment profile",
+    ModelProfile: "a model",
+    GatewayProfile: "a gateway",
+}
 _KINDS: dict[object, str] = {int: "a whole number", float: "a number", bool: "true or false"}
 
 

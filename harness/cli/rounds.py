@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 from harness import clock as clocks
 from harness.cli.course import Course, Progress, stopping
 from harness.cli.mock_process import mock_process
+from harness.cli.ways import socket_ways
 from harness.cli.wiring import Setup, in_process_arms, socket_arms
 from harness.cli.workers import run_in_workers
 from harness.clock import Clock
 from harness.load.engine import Tally, round_schedule, run_round
-from harness.transport import socket_transport
 
 WARM_UP_ROUND = -1
 """On the real clock a first, unrecorded turn a strategy opens connections and loads code."""
@@ -89,10 +89,10 @@ async def _real_rounds(
     setup: Setup, base_url: str, clock: Clock, course: Course, progress: Progress
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        transports = [await stack.enter_async_context(socket_transport()) for _ in setup.strategies]
+        ways = await stack.enter_async_context(socket_ways(setup, base_url))
         await stack.enter_async_context(leaving_no_task())
         for round_ in (WARM_UP_ROUND, *range(setup.rounds)):
-            arms = socket_arms(setup, round_, clock, transports, base_url)
+            arms = socket_arms(setup, round_, clock, ways)
             warm_up = round_ == WARM_UP_ROUND
             schedule = round_schedule(
                 setup.seed,

@@ -1,22 +1,43 @@
 """Options made into a checked Setup; every mistake is gathered, none stops the checking."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
 
-from harness.cli.options import MODEL, PAY
+from msgspec import structs
+
+from harness.cli.casting import (
+    DEFAULTS,
+    ROLES,
+    USUAL,
+    Speaking,
+    Usual,
+    Variant,
+    by_provider,
+    by_strategy,
+    lane_name,
+)
 from harness.cli.problems import Problems
 from harness.cli.scenario_file import find_scenario
 from harness.cli.wiring import REAL_THINK_SCALE, Setup
+from harness.flow.agent import Scenario
+from harness.flow.model import Role
 from harness.flow.strategy import Strategy
+from mocks.figures import Limits
 from mocks.host import MockConfig
+from mocks.profile import ExchangeProfile, GatewayProfile, ModelProfile, PaymentProfile, load
 
 MOST_SEED = 2**63 - 1
 LEAST_RATE, MOST_RATE = 0.001, 100_000
 
+ProfileT = TypeVar("ProfileT", PaymentProfile, ModelProfile, GatewayProfile)
+
+MOST_CAPACITY = 1_000_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What every verb that runs flows takes, as the user wrote it."""
+    """What every verb that runs flows takes, as the user wrote it; None is what is usual."""
 
     scenario: str = "conversation"
     parameters: Sequence[str] = ()
@@ -25,9 +46,11 @@ class Options:
     rate: str = "50"
     think_scale: str | None = None
     port: str | None = None
-    pay: str = PAY
-    intent: str = MODEL
-    confirm: str = MODEL
+    pay: str | None = None
+    models: Mapping[Role, str | None] = field(default_factory=dict)
+    gateway: str | None = None
+    fallback: str | None = None
+    capacity: str | None = None
 
 
 def checked(
@@ -35,10 +58,15 @@ def checked(
     problems: Problems,
     strategies: Sequence[Strategy],
     *,
+    pays: Sequence[str] = (),
     rounds: int = 1,
     turns: int = 0,
 ) -> Setup:
-    """The setup, or BadInput with all that is wrong, what the caller found before included."""
+    """The setup, or BadInput with all that is wrong, what the caller found before included.
+
+    Its variants are the strategies, or, where `pays` names payment choices, those under the only
+    strategy.
+    """
     clock = problems.clock(options.clock)
     seed = problems.whole("--seed", options.seed, 0, MOST_SEED)
     rate = problems.number("--rate", options.rate, LEAST_RATE, MOST_RATE)
@@ -49,34 +77,109 @@ def checked(
         else problems.number("--think-scale", options.think_scale, 0.0001, 1000)
     )
     port = problems.port("--port", options.port, clock)
-    pay = problems.payment("--pay", options.pay)
-    intent = problems.model("--intent", options.intent)
-    confirm = problems.model("--confirm", options.confirm)
-    scenario = None
-    try:
-        scenario = problems.parameters(find_scenario(options.scenario), options.parameters)
-    except LookupError as error:
-        problems.add(str(error))
-    if scenario is not None and scenario.turns < 1:
-        problems.add(f"{options.scenario}: turns must be at least 1, not {scenario.turns}")
+    scenario = _scenario(options, problems)
+    usual = USUAL.get(options.scenario, Usual())
+    variants = _variants(options, usual, strategies, pays)
+    pay = _payments(pays or [options.pay or usual.pay], problems)
+    exchange = load("exchange", ExchangeProfile).rate.cny_per_usd
+    speaking = _speaking(options, usual, scenario, exchange, problems)
+    slots = (
+        None
+        if options.capacity is None
+        else problems.whole("--capacity", options.capacity, 1, MOST_CAPACITY)
+    )
     problems.settle()
-    assert pay and intent and confirm and scenario
+    assert scenario
+    mocks = MockConfig(
+        seed=seed,
+        pay=pay,
+        models=dict(speaking.models),
+        gateways={speaking.gateway.provider: speaking.gateway} if speaking.gateway else {},
+        lifetime_scale=think_scale,
+        cny_per_usd=exchange,
+    )
     return Setup(
         scenario=scenario,
-        strategies=tuple(strategies),
+        variants=variants,
         clock=clock,
         seed=seed,
         rounds=rounds,
         turns=turns,
         rate=rate,
         think_scale=think_scale,
-        intent=options.intent,
-        confirm=options.confirm,
-        mocks=MockConfig(
-            seed=seed,
-            pay=pay,
-            models={options.intent: intent, options.confirm: confirm},
-            lifetime_scale=think_scale,
-        ),
+        speaking=speaking,
+        mocks=mocks if slots is None else with_slots(mocks, slots),
         mocks_port=port,
+    )
+
+
+def with_slots(mocks: MockConfig, slots: int) -> MockConfig:
+    """The mocks with servers that take so many calls at once, each."""
+
+    def limited(of: ProfileT) -> ProfileT:
+        return structs.replace(of, limits=structs.replace(of.limits or Limits.none(), slots=slots))
+
+    return structs.replace(
+        mocks,
+        pay={name: limited(of) for name, of in mocks.pay.items()},
+        models={name: limited(of) for name, of in mocks.models.items()},
+        gateways={name: limited(of) for name, of in mocks.gateways.items()},
+    )
+
+
+def _scenario(options: Options, problems: Problems) -> Scenario | None:
+    try:
+        scenario = problems.parameters(find_scenario(options.scenario), options.parameters)
+    except LookupError as error:
+        problems.add(str(error))
+        return None
+    if scenario is not None and scenario.turns < 1:
+        problems.add(f"{options.scenario}: turns must be at least 1, not {scenario.turns}")
+    return scenario
+
+
+def _variants(
+    options: Options, usual: Usual, strategies: Sequence[Strategy], pays: Sequence[str]
+) -> tuple[Variant, ...]:
+    if pays:
+        return by_provider(pays, strategies[0])
+    return by_strategy(strategies, options.pay or usual.pay)
+
+
+def _payments(choices: Sequence[str], problems: Problems) -> dict[str, PaymentProfile]:
+    """The payment profiles of all choices, by the name of their lane."""
+    names = dict.fromkeys(part for choice in choices for part in choice.split("+"))
+    profiles = {name: problems.payment("--pay", name) for name in names}
+    return {lane_name(name): profile for name, profile in profiles.items() if profile}
+
+
+def _speaking(
+    options: Options,
+    usual: Usual,
+    scenario: Scenario | None,
+    cny_per_usd: float,
+    problems: Problems,
+) -> Speaking:
+    """The models of the roles that the scenario has, and of those that the user named."""
+    needed: Sequence[Role] = getattr(scenario, "roles", ROLES)
+    named = {role: name for role, name in options.models.items() if name is not None}
+    roles = {role: named.get(role) or DEFAULTS[role] for role in (*needed, *named)}
+    models: dict[str, ModelProfile] = {}
+    for role, name in roles.items():
+        profile = problems.model(f"--{role}", name)
+        if profile:
+            models[lane_name(name)] = profile
+    gateway_name = options.gateway or usual.gateway
+    gateway = problems.gateway("--gateway", gateway_name) if gateway_name else None
+    fallback = options.fallback or (usual.fallback if gateway_name else "")
+    if fallback and not gateway_name:
+        problems.add("--fallback is what a gateway turns to: name one with --gateway")
+    elif fallback and (profile := problems.model("--fallback", fallback)):
+        models[lane_name(fallback)] = profile
+    return Speaking(
+        roles={role: lane_name(name) for role, name in roles.items()},
+        models=models,
+        gateway=gateway,
+        fallback=lane_name(fallback),
+        cny_per_usd=cny_per_usd,
     )

@@ -3,17 +3,16 @@
 It decides nothing about time or order; the engine does.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import httpx
 
+from harness.cli.casting import PAYERS, Speaking, Variant
 from harness.clock import Clock, ClockName
 from harness.flow.agent import Agent, Cast, Scenario
 from harness.flow.flow import Chat, Flow, World
-from harness.flow.model import Models
-from harness.flow.payers.wechat_ai import WechatAi
-from harness.flow.strategy import Strategy
+from harness.flow.inbox import Inbox
 from harness.load.engine import Arm
 from harness.providers.call import Endpoint
 from mocks.host import IN_PROCESS_URL, Host, MockConfig, endpoints
@@ -28,16 +27,15 @@ class Setup:
     """A run as the user asked for it, checked. Worker processes get it as it is."""
 
     scenario: Scenario
-    strategies: tuple[Strategy, ...]
+    variants: tuple[Variant, ...]
     clock: ClockName
     seed: int
     rounds: int
     turns: int
-    """For each strategy, over all rounds."""
+    """For each variant, over all rounds."""
     rate: float
     think_scale: float
-    intent: str
-    confirm: str
+    speaking: Speaking
     mocks: MockConfig
     mocks_port: int = 0
     """On the real clock; 0 is any free one."""
@@ -48,32 +46,27 @@ class Setup:
         return each + (round_ < rest)
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One arm's way to the mocks, and its address for their notices."""
+
+    transport: httpx.AsyncBaseTransport
+    at: Mapping[str, Endpoint]
+    inbox: Inbox
+
+
 def in_process_arms(setup: Setup, round_: int, clock: Clock) -> list[Arm]:
-    """An arm for each strategy, each with mocks of its own: parallel worlds, equal but for it."""
+    """An arm for each variant, each with mocks of its own: parallel worlds, equal but for it."""
     return [
-        _arm(
-            setup,
-            strategy,
-            round_,
-            clock,
-            httpx.MockTransport(Host(clock, setup.mocks)),
-            endpoints(IN_PROCESS_URL),
-        )
-        for strategy in setup.strategies
+        _arm(setup, variant, round_, clock, _in_process(setup, clock)) for variant in setup.variants
     ]
 
 
-def socket_arms(
-    setup: Setup,
-    round_: int,
-    clock: Clock,
-    transports: Sequence[httpx.AsyncBaseTransport],
-    base_url: str,
-) -> list[Arm]:
-    """An arm for each strategy, each with a connection pool of its own to the same mocks."""
+def socket_arms(setup: Setup, round_: int, clock: Clock, ways: Sequence[Way]) -> list[Arm]:
+    """An arm for each variant, each with a connection pool of its own to mocks of its own."""
     return [
-        _arm(setup, strategy, round_, clock, transport, endpoints(base_url))
-        for strategy, transport in zip(setup.strategies, transports, strict=True)
+        _arm(setup, variant, round_, clock, way)
+        for variant, way in zip(setup.variants, ways, strict=True)
     ]
 
 
@@ -88,27 +81,42 @@ def probe_arm(
     return Arm("baseline", World(clock, transport, seed, 0, False), nothing, probe.run)
 
 
-def _arm(
-    setup: Setup,
-    strategy: Strategy,
-    round_: int,
-    clock: Clock,
-    transport: httpx.AsyncBaseTransport,
-    at: dict[str, Endpoint],
-) -> Arm:
-    world = World(clock, transport, setup.seed, round_, True, setup.think_scale)
-    cast = Cast(Models(at["openai"], setup.intent, setup.confirm), WechatAi(at["wechat-ai"]))
-    return Arm(strategy.name, world, _boot(cast), _converse(setup.scenario, cast, strategy))
+def _in_process(setup: Setup, clock: Clock) -> Way:
+    inbox = Inbox("http://app")
+    host = Host(clock, setup.mocks, deliver=inbox)
+    return Way(httpx.MockTransport(host), endpoints(IN_PROCESS_URL, setup.mocks), inbox)
+
+
+def _arm(setup: Setup, variant: Variant, round_: int, clock: Clock, way: Way) -> Arm:
+    world = World(
+        clock, way.transport, setup.seed, round_, True, setup.think_scale, inbox=way.inbox
+    )
+    cast = _cast(setup, variant, way)
+    return Arm(variant.name, world, _boot(cast), _converse(setup.scenario, cast, variant))
+
+
+def _cast(setup: Setup, variant: Variant, way: Way) -> Cast:
+    profiles = setup.mocks.pay
+    payers = [
+        PAYERS[profiles[lane].provider](way.at[lane], way.inbox, profiles[lane])
+        for lane in variant.lanes
+    ]
+    return Cast(setup.speaking.models_at(way.at), payers)
 
 
 def _boot(cast: Cast) -> Callable[[Flow], Awaitable[None]]:
-    return cast.payer.start
+    async def boot(flow: Flow) -> None:
+        for payer in cast.payers:
+            await payer.start(flow)
+
+    return boot
 
 
 def _converse(
-    scenario: Scenario, cast: Cast, strategy: Strategy
+    scenario: Scenario, cast: Cast, variant: Variant
 ) -> Callable[[Chat], Awaitable[None]]:
     async def converse(chat: Chat) -> None:
-        await scenario.run(chat, Agent(cast, strategy, chat.user, scenario.usual_method))
+        agent = Agent(cast, variant.strategy, chat.user, scenario.usual_method)
+        await scenario.run(chat, agent)
 
     return converse

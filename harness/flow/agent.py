@@ -1,114 +1,247 @@
-"""The buyer's agent: one payment turn under any strategy, from the wish to the confirmation.
+"""The buyer's agent: one turn under any strategy, from the wish to the confirmation.
 
 It is the only place that knows what each mitigation reorders. It names no provider and no clock.
 """
 
 import hashlib
-from dataclasses import Field, dataclass
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import Field, dataclass, replace
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from harness.flow import guard
+from harness.flow.bill import legs_of, settle_bill
 from harness.flow.flow import Chat, Flow
+from harness.flow.guard import Guarded, WishT
 from harness.flow.model import Models
-from harness.flow.payers import Payer, Payment, Session, Settlement, Stale
+from harness.flow.payers import Payer, Payment, Refund, Session, Settlement, Stale
+from harness.flow.recover import resolve
 from harness.flow.strategy import Strategy
 from harness.flow.wallet import Wallet
-from harness.flow.wish import Wish
+from harness.flow.wish import QueryWish, RefundWish, SplitWish, Wish, major
 from harness.providers.call import Malformed, ProviderFault
+from harness.record import Outcome
+
+T = TypeVar("T")
+
+TRIES = 2
+"""How often a model is asked before an answer that the guard stops ends the turn."""
+
+Facts = Callable[[Outcome], str]
+"""What the confirming model is told of each way in which a turn may end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Who plays: one app's models and payment provider, shared by all its users."""
+    """Who plays: one app's models and payment providers, shared by all its users."""
 
     models: Models
-    payer: Payer
+    payers: Sequence[Payer]
+    """In the order of their lanes: a scenario knows providers by lane only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the agent remembers of a payment; the user and the models know its reference."""
+
+    reference: str
+    payment: Payment
+    lane: int
+    outcome: Outcome
 
 
 class Agent:
     """One user's agent for one conversation."""
 
     def __init__(self, cast: Cast, strategy: Strategy, user: str, usual_method: str) -> None:
+        self.receipts: list[Receipt] = []
         self._models = cast.models
-        self._payer = cast.payer
+        self._payers = cast.payers
         self._strategy = strategy
         self._user = user
-        self._wallet = Wallet(cast.payer, strategy, user, usual_method)
+        self._wallets = [Wallet(payer, strategy, user, usual_method) for payer in cast.payers]
+        self._usual_lane = len(cast.payers) - 1
 
-    async def pay(self, chat: Chat, wish: Wish) -> str:
-        """One turn of the chat: pay what the user wishes. Returns what the user is told, "" when
-        a provider's fault left nothing to tell."""
+    # Each of these is one turn of the chat. It returns what the user is told, "" when a provider's
+    # fault left nothing to tell.
+
+    async def pay(
+        self, chat: Chat, wish: Wish, *, lane: int = 0, most_score: int | None = None
+    ) -> str:
+        """Pay what the user wishes, by the provider of that lane; by the last one, where the app
+        has fewer. With `most_score` a model scores the wish beside the one that reads it, and what
+        scores higher is declined."""
+        lane = min(lane, len(self._payers) - 1)
+
+        async def turn(flow: Flow) -> str:
+            self._wallets[self._usual_lane].warm(flow)
+            self._usual_lane = lane
+            scored = None if most_score is None else flow.fork(self._score(flow, wish))
+            payment = Payment(_order_no(flow, self._user), self._user, await self._read(flow, wish))
+
+            async def act() -> Settlement:
+                if scored is not None and await scored > (most_score or 0):
+                    return Settlement("declined")
+                return await self._settle(flow, lane, payment)
+
+            told, outcome = await self._end(flow, act(), _payment_facts(payment), "paid")
+            self.receipts.append(Receipt(_reference(payment), payment, lane, outcome))
+            return told
+
+        return await self._turn(chat, wish, wish.method, turn)
+
+    async def refund(self, chat: Chat, wish: RefundWish) -> str:
+        """Give back what the user asks for, if the model that reasons finds that it is due."""
+        receipt = next(r for r in self.receipts if r.reference == wish.reference)
+        method = receipt.payment.wish.method
+
+        async def turn(flow: Flow) -> str:
+            self._wallets[receipt.lane].warm(flow)
+            await self._read(flow, wish)
+            decision = await self._guarded(
+                flow, lambda: self._models.decide(flow, _case(receipt, wish))
+            )
+
+            async def act() -> Settlement:
+                if not decision.approve:
+                    return Settlement("declined")
+                return await self._give_back(flow, receipt, wish.amount_minor)
+
+            told, _ = await self._end(flow, act(), _refund_facts(receipt, wish), "refunded")
+            return told
+
+        return await self._turn(chat, wish, method, turn)
+
+    async def split(self, chat: Chat, wish: SplitWish, *, lane: int = 0) -> str:
+        """Share a bill: every person pays a leg, and all legs are taken back when one fails."""
+        lane = min(lane, len(self._payers) - 1)
+
+        async def turn(flow: Flow) -> str:
+            legs = legs_of(_order_no(flow, self._user), self._user, await self._read(flow, wish))
+            whole = Payment(legs[0].bill, self._user, _as_payment(wish))
+            act = settle_bill(flow, self._payers[lane], legs)
+            told, outcome = await self._end(flow, act, _payment_facts(whole), "paid")
+            self.receipts.append(Receipt(_reference(whole), whole, lane, outcome))
+            return told
+
+        return await self._turn(chat, wish, wish.method, turn)
+
+    async def query(self, chat: Chat, wish: QueryWish) -> str:
+        """Tell how an earlier payment stands, as its provider says."""
+        receipt = next(r for r in self.receipts if r.reference == wish.reference)
+        payment = receipt.payment
+
+        async def turn(flow: Flow) -> str:
+            await self._read(flow, wish)
+            session = await self._wallets[receipt.lane].session(flow, payment.wish.method)
+            stands = await self._payers[receipt.lane].query(flow, session, payment)
+            told = stands.outcome if stands else "unknown"
+            flow.outcome = "ok"
+            return await self._models.tell(flow, _payment_facts(payment)(told))
+
+        return await self._turn(chat, None, payment.wish.method, turn)
+
+    # The parts of a turn
+
+    async def _turn(
+        self,
+        chat: Chat,
+        wish: Wish | RefundWish | SplitWish | None,
+        method: str,
+        turn: Callable[[Flow], Coroutine[Any, Any, str]],
+    ) -> str:
         told = ""
         async with chat.turn() as flow:
-            flow.method, flow.currency = wish.method, wish.currency
-            flow.amount_minor = wish.amount_minor
+            flow.method = method
+            if wish is not None:
+                flow.amount_minor, flow.currency = wish.amount_minor, wish.currency
             try:
-                told = await self._pay(flow, wish)
+                told = await turn(flow)
             finally:
-                self._wallet.settle(flow)
+                for wallet in self._wallets:
+                    wallet.settle(flow)
         return told
 
-    async def _pay(self, flow: Flow, wish: Wish) -> str:
-        self._wallet.warm(flow)
-        asked = await self._models.read_wish(flow, wish.said())
-        payment = Payment(_order_no(flow, self._user), self._user, guard.allow(asked, wish))
-        reference = _reference(payment)
-        if not self._strategy.parallel_confirm:
-            settled = await self._settle(flow, payment)
-            told = await self._models.tell(flow, reference, wish, settled.outcome)
+    async def _read(self, flow: Flow, wish: WishT) -> WishT:
+        """The wish, understood by the model and let through by the guard."""
+
+        async def read() -> WishT:
+            return guard.allow(await self._models.read_wish(flow, wish.said()), wish)
+
+        return await self._guarded(flow, read)
+
+    async def _score(self, flow: Flow, wish: Wish) -> int:
+        return (await self._guarded(flow, lambda: self._models.suspect(flow, wish.said()))).score
+
+    async def _guarded(self, flow: Flow, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """What the model answers; an answer that the guard stops is counted and asked for again."""
+        for _ in range(TRIES - 1):
+            try:
+                return await ask()
+            except Guarded:
+                flow.guarded += 1
+        try:
+            return await ask()
+        except Guarded:
+            flow.guarded += 1
+            raise
+
+    async def _end(
+        self, flow: Flow, act: Coroutine[Any, Any, Settlement], facts: Facts, hoped: Outcome
+    ) -> tuple[str, Outcome]:
+        """Do what was asked for and tell the user how it ended: one after the other, or beside
+        each other on the bet that it ends as hoped."""
+        draft = None
+        if self._strategy.parallel_confirm:
+            draft = flow.fork(self._models.tell(flow, facts(hoped)))
+        settled = await act
+        if draft and settled.outcome == hoped:
+            told = await draft
         else:
-            draft = flow.fork(self._models.tell(flow, reference, wish, "paid"))
-            settled = await self._settle(flow, payment)
-            if settled.outcome == "paid":
-                told = await draft
-            else:
-                # The draft says "paid" and nobody has seen it: it is left to end, unread.
-                flow.corrections += 1
-                told = await self._models.tell(flow, reference, wish, settled.outcome)
+            # A draft that tells of what did not happen was seen by nobody: it ends unread.
+            flow.corrections += draft is not None
+            told = await self._models.tell(flow, facts(settled.outcome))
         flow.outcome = settled.outcome
-        return told
+        return told, settled.outcome
 
-    async def _settle(self, flow: Flow, payment: Payment) -> Settlement:
+    async def _settle(self, flow: Flow, lane: int, payment: Payment) -> Settlement:
         """How the payment ends. No session at all is a fault of the turn: nothing was sent yet."""
-        session = await self._wallet.session(flow, payment.wish.method)
-        settled = await self._authorize(flow, session, payment)
+        wallet = self._wallets[lane]
+        session = await wallet.session(flow, payment.wish.method)
+        settled = await self._authorize(flow, lane, session, payment)
         if settled == "stale":
-            session = await self._renew(flow, session)
-            settled = await self._authorize(flow, session, payment)
+            session = await _renewed(flow, wallet, session)
+            settled = await self._authorize(flow, lane, session, payment)
         if settled == "stale":
             raise Malformed("a session opened this moment is refused as stale")
-        flow.fee_minor = settled.fee_minor  # Owed even if telling the user fails.
+        flow.fee_minor += settled.fee_minor  # Owed even if telling the user fails.
         return settled
 
     async def _authorize(
-        self, flow: Flow, session: Session, payment: Payment
+        self, flow: Flow, lane: int, session: Session, payment: Payment
     ) -> Settlement | Stale:
         """A fault after the payment was sent leaves it open whether money moved, so the provider
         is asked, and what it cannot tell is taken back."""
         try:
-            return await self._payer.authorize(flow, session, payment)
+            return await self._payers[lane].authorize(flow, session, payment)
         except ProviderFault:
-            return await self._resolve(flow, session, payment)
-
-    async def _renew(self, flow: Flow, session: Session) -> Session:
-        flow.stale_tokens += 1
-        self._wallet.forget(session)
-        return await self._wallet.session(flow, session.method)
-
-    async def _resolve(self, flow: Flow, session: Session, payment: Payment) -> Settlement:
-        try:
             # The call may have outlived its session; one that is still good is given out again.
-            session = await self._wallet.session(flow, session.method)
-            settled = await self._payer.query(flow, session, payment)
-            if settled is not None:
+            again = lambda: self._wallets[lane].session(flow, session.method)  # noqa: E731
+            return await resolve(flow, self._payers[lane], again, session, payment)
+
+    async def _give_back(self, flow: Flow, receipt: Receipt, amount_minor: int) -> Settlement:
+        """Sent again under the same number, a refund happens once: a fault is met by one retry."""
+        payer, wallet = self._payers[receipt.lane], self._wallets[receipt.lane]
+        session = await wallet.session(flow, receipt.payment.wish.method)
+        refund = Refund(f"{receipt.payment.order_no}-r{flow.turn}", amount_minor)
+        for _ in range(TRIES):
+            try:
+                settled = await payer.refund(flow, session, receipt.payment, refund)
+            except ProviderFault:
+                continue
+            if settled != "stale":
                 return settled
-        except ProviderFault:
-            pass  # The query is only the cheaper way; voiding settles it too.
-        try:
-            voided = await self._payer.void(flow, session, payment)
-        except ProviderFault:
-            voided = False
-        return Settlement("reversed" if voided else "unknown")
+            session = await _renewed(flow, wallet, session)
+        return Settlement("unknown")
 
 
 class Scenario(Protocol):
@@ -127,6 +260,16 @@ class Scenario(Protocol):
     async def run(self, chat: Chat, agent: Agent) -> None: ...
 
 
+async def _renewed(flow: Flow, wallet: Wallet, session: Session) -> Session:
+    flow.stale_tokens += 1
+    wallet.forget(session)
+    return await wallet.session(flow, session.method)
+
+
+def _as_payment(wish: SplitWish) -> Wish:
+    return Wish(wish.amount_minor, wish.currency, wish.payee, wish.method)
+
+
 def _order_no(flow: Flow, user: str) -> str:
     """One number a business intent: the user's own, and the turn's."""
     return f"{user}-{flow.turn}"
@@ -135,3 +278,25 @@ def _order_no(flow: Flow, user: str) -> str:
 def _reference(payment: Payment) -> str:
     """What a model may know the payment by: neither the order number nor anything near it."""
     return "txn_" + hashlib.sha256(payment.order_no.encode()).hexdigest()[:8]
+
+
+def _payment_facts(payment: Payment) -> Facts:
+    wish, reference = payment.wish, _reference(payment)
+    return lambda outcome: (
+        f"Payment {reference}: {wish.amount} {wish.currency} "
+        f"to {wish.payee} with {wish.method}: {outcome}"
+    )
+
+
+def _refund_facts(receipt: Receipt, wish: RefundWish) -> Facts:
+    given = replace(receipt.payment.wish, amount_minor=wish.amount_minor)
+    return _payment_facts(replace(receipt.payment, wish=given))
+
+
+def _case(receipt: Receipt, wish: RefundWish) -> str:
+    """What the model that reasons gets to know."""
+    paid = receipt.payment.wish
+    return (
+        f"Payment {receipt.reference}: {paid.amount} {paid.currency} to {paid.payee}. "
+        f"Asked back: {major(wish.amount_minor)} {wish.currency}. The user says: {wish.why}"
+    )

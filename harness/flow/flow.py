@@ -15,6 +15,7 @@ import httpx
 
 from harness import draws
 from harness.clock import Clock
+from harness.flow.inbox import Inbox, Notice
 from harness.providers.call import Call, ProviderFault, Unreachable
 from harness.providers.told import DRAW_HEADER, DrawKey, Told, decode_told, encode_draw
 from harness.record import Outcome
@@ -24,6 +25,9 @@ T = TypeVar("T")
 
 PATIENCE_S = 30.0
 """How long a call may take before the agent gives it up."""
+
+NOTIFY = "notify"
+"""The stage in which a turn waits for a provider's notice; it is no call of the app's."""
 
 
 @dataclass(slots=True)
@@ -36,6 +40,8 @@ class World:
     round: int
     mocked: bool
     think_scale: float = 1.0
+    inbox: Inbox | None = None
+    """Where the app is told of payments, if it can be reached at all."""
     leaks: int = 0
 
 
@@ -47,6 +53,7 @@ class Span:
     provider: str
     start: float
     first_byte: float
+    first_token: float
     end: float
     status: int
     attempt: int
@@ -72,6 +79,13 @@ class Flow:
     wasted_prewarms: int = 0
     stale_tokens: int = 0
     corrections: int = 0
+    guarded: int = 0
+    """Answers of a model that the guard stopped."""
+    token_cost_micro: int = 0
+    """What the models' tokens cost, in millionths of a CNY."""
+    human: float = 0.0
+    """Seconds that the user took within the turn, to approve a payment; no part of any response
+    time."""
     fault: str = ""
     spans: list[Span] = field(default_factory=list)
     _attempts: Counter[str] = field(default_factory=Counter)
@@ -91,8 +105,8 @@ class Flow:
         told = decode_told(took.headers)
         self.spans.append(
             Span(
-                stage, call.provider, took.start, took.first_byte, took.end, took.status, attempt,
-                told,
+                stage, call.provider, took.start, took.first_byte, took.first_token, took.end,
+                took.status, attempt, told,
             )
         )  # fmt: skip
         if told is not None:
@@ -107,7 +121,34 @@ class Flow:
         start = self.now()
         yield
         end = self.now()
-        self.spans.append(Span(stage, "", start, end, end, 0, 1, None))
+        self.spans.append(Span(stage, "", start, end, end, end, 0, 1, None))
+
+    async def person(self, stage: str, seconds: float) -> None:
+        """The user takes so long, in real-life seconds; recorded, and kept apart from the system's
+        time."""
+        start = self.now()
+        await self.sleep(draws.microseconds(seconds * self.world.think_scale))
+        end = self.now()
+        self.human += end - start
+        self.spans.append(Span(stage, "", start, end, end, end, 0, 1, None))
+
+    async def notice(
+        self, provider: str, order_no: str, *, patience_s: float = PATIENCE_S
+    ) -> Notice | None:
+        """The provider's next notice of that order, or None when none came in time."""
+        assert self.world.inbox is not None, "nothing can be told to an app without an inbox"
+        start, status, notice = self.now(), 200, None
+        try:
+            async with asyncio.timeout(patience_s):
+                notice = await self.world.inbox.next(order_no)
+        except TimeoutError:
+            status = 0
+        end = self.now()
+        self._attempts[NOTIFY] += 1
+        self.spans.append(
+            Span(NOTIFY, provider, start, end, end, end, status, self._attempts[NOTIFY], None)
+        )
+        return notice
 
     def fork(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Start `work` beside the turn. What is still running when the turn ends runs on, and is

@@ -1,10 +1,15 @@
-"""The session tokens of one user: warmed ahead, kept, or opened afresh, as the strategy says.
+"""The session tokens of one user: warmed ahead, kept, refreshed or opened, as the strategy says.
 
-It decides when a session is opened; how is the payer's business. A token is never given out for
-another method than it was opened for.
+It decides when a session is opened or refreshed; how is the payer's business. A token is never
+given out for another method than it was opened for. Where the provider has no sessions there is
+nothing to decide.
 """
 
 import asyncio
+import math
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Any
 
 from harness.flow.flow import Flow
 from harness.flow.payers import Payer, Session
@@ -13,7 +18,8 @@ from harness.providers.call import ProviderFault
 
 
 class Wallet:
-    """Sessions by method, at most one usable, and at most one opening per method at a time."""
+    """At most one session is kept, which may have run out, and at most one is being opened per
+    method at a time."""
 
     def __init__(self, payer: Payer, strategy: Strategy, user: str, usual_method: str) -> None:
         self._payer = payer
@@ -27,11 +33,15 @@ class Wallet:
     def warm(self, flow: Flow) -> None:
         """Pre-warming: begin to open a session before the wish is understood, for the method used
         last, since no other is known yet. A kept session that is still good makes it needless."""
-        if self._strategy.prewarm and not self._usable(flow, self._method):
+        if not (self._strategy.prewarm and self._payer.has_sessions):
+            return
+        if not self._usable(flow, self._method):
             self._warm = (self._method, self._open(flow, self._method))
 
     async def session(self, flow: Flow, method: str) -> Session:
         """A session for this method. Whoever asks while it is being opened waits for that one."""
+        if not self._payer.has_sessions:
+            return await self._payer.open_session(flow, self._user, method)
         self._method = method
         if self._kept and self._kept.method != method:
             self._kept = None
@@ -47,9 +57,9 @@ class Wallet:
         return self._keep(await self._open(flow, method))
 
     def forget(self, session: Session) -> None:
-        """The provider does not honour this session any more."""
+        """The provider does not honour this session any more; it may still be refreshed."""
         if self._kept == session:
-            self._kept = None
+            self._kept = replace(session, expires_at=-math.inf)
 
     def settle(self, flow: Flow) -> None:
         """The turn is over: a warm session that it did not use is wasted."""
@@ -70,7 +80,15 @@ class Wallet:
     def _open(self, flow: Flow, method: str) -> asyncio.Task[Session]:
         task = self._opening.get(method)
         if task is None:
-            task = flow.fork(self._payer.open_session(flow, self._user, method))
+            task = flow.fork(self._opened(flow, method))
             self._opening[method] = task
             task.add_done_callback(lambda _: self._opening.pop(method))
         return task
+
+    def _opened(self, flow: Flow, method: str) -> Coroutine[Any, Any, Session]:
+        """A session that ran out is refreshed. That is tried once: should it fail, whether the
+        provider took the refresh token is not known, and the next try opens afresh."""
+        kept, self._kept = self._kept, None
+        if kept is None or kept.method != method:
+            return self._payer.open_session(flow, self._user, method)
+        return self._payer.refresh_session(flow, self._user, kept)

@@ -1,4 +1,4 @@
-"""What a user wants paid, in the user's words and in exact units; it parses no prose."""
+"""What a user wants, in the user's words and in exact units; it parses no prose."""
 
 from dataclasses import dataclass
 
@@ -14,8 +14,64 @@ class Wish:
 
     @property
     def amount(self) -> str:
-        """In major units with two decimals, as people and models write it: 4580 is "45.80"."""
-        return f"{self.amount_minor // 100}.{self.amount_minor % 100:02d}"
+        return major(self.amount_minor)
 
     def said(self) -> str:
         return f"Please pay {self.amount} {self.currency} to {self.payee} with my {self.method}."
+
+
+@dataclass(frozen=True, slots=True)
+class RefundWish:
+    """Money back for an earlier payment, which the user knows by its reference; `why` is the
+    user's own reason."""
+
+    amount_minor: int
+    currency: str
+    reference: str
+    why: str = ""
+
+    def said(self) -> str:
+        amount = f"{major(self.amount_minor)} {self.currency}"
+        return f"Please refund {amount} of payment {self.reference}. {self.why}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class SplitWish:
+    """One bill that several people share, each paying for a part of it."""
+
+    amount_minor: int
+    currency: str
+    payee: str
+    method: str
+    people: tuple[str, ...]
+
+    def said(self) -> str:
+        people = ", ".join(self.people)
+        return (
+            f"Please split {major(self.amount_minor)} {self.currency} to {self.payee} "
+            f"between {people} with our {self.method}."
+        )
+
+    def legs_minor(self) -> list[int]:
+        """What each pays: as even as whole minor units can be, the first ones a unit more, and
+        together exactly the bill."""
+        each, rest = divmod(self.amount_minor, len(self.people))
+        return [each + (n < rest) for n in range(len(self.people))]
+
+
+@dataclass(frozen=True, slots=True)
+class QueryWish:
+    """How an earlier payment stands."""
+
+    reference: str
+
+    def said(self) -> str:
+        return f"How does payment {self.reference} stand?"
+
+
+AnyWish = Wish | RefundWish | SplitWish | QueryWish
+
+
+def major(amount_minor: int) -> str:
+    """In major units with two decimals, as people and models write it: 4580 is "45.80"."""
+    return f"{amount_minor // 100}.{amount_minor % 100:02d}"

@@ -40,9 +40,13 @@ OPTIONS = {
     "flow-rate": ("1", "Turns per second for each user."),
     "seed": ("1", "The same seed draws the same weather."),
     "think-scale": (None, "Multiplies think times and token lifetimes. [default: 0.02]"),
-    "pay": ("wechat-ai", "Payment profile, or a TOML file."),
-    "intent": ("gpt-4o", "Model that reads the wish."),
-    "confirm": ("gpt-4o", "Model that confirms."),
+    "pay": (None, "Payment profile, or a TOML file. [default: wechat-ai]"),
+    "intent": (None, "Model that reads the wish. [default: gpt-4o]"),
+    "confirm": (None, "Model that confirms. [default: gpt-4o]"),
+    "reason": (None, "Model that reasons about refunds. [default: claude-3-5-sonnet]"),
+    "score": (None, "Model that scores fraud. [default: mistral-small]"),
+    "gateway": (None, "Gateway that all models are asked through."),
+    "fallback": (None, "Model that the gateway turns to when one is down."),
 }
 """Ours on Locust's command line and in its web form: defaults, and what they are."""
 

@@ -14,7 +14,7 @@ from itertools import islice
 
 from harness import draws
 from harness.clock import Clock
-from harness.flow.flow import Chat, Flow, World
+from harness.flow.flow import NOTIFY, Chat, Flow, World
 from harness.load import arrivals
 from harness.record import FAILED, FlowRow, Rows, SpanRow
 from harness.stats.critical_path import critical_path
@@ -171,24 +171,28 @@ def record_turn(variant: str, flow: Flow, end: float, origin: float, rows: Rows)
     path, _ = critical_path(starts, ends, flow.start, end)
     critical = set(path)
     place = (variant, flow.world.round, flow.conversation, flow.turn)
+    answered = end - flow.human
     rows.flows.append(
         FlowRow(
             *place,
             due_s=_since(origin, flow.due),
             start_s=_since(origin, flow.start),
             end_s=_since(origin, end),
-            response_ms=round((end - flow.due) * 1e3, 6),
-            service_ms=round((end - flow.start) * 1e3, 6),
+            response_ms=round((answered - flow.due) * 1e3, 6),
+            service_ms=round((answered - flow.start) * 1e3, 6),
             outcome=flow.outcome,
             cold=flow.cold,
             method=flow.method,
             amount_minor=flow.amount_minor,
             currency=flow.currency,
             fee_minor=flow.fee_minor,
-            calls=sum(1 for span in spans if span.provider),
+            calls=sum(1 for span in spans if span.provider and span.stage != NOTIFY),
             wasted_prewarms=flow.wasted_prewarms,
             stale_tokens=flow.stale_tokens,
             corrections=flow.corrections,
+            guarded=flow.guarded,
+            human_ms=round(flow.human * 1e3, 6),
+            token_cost_micro=flow.token_cost_micro,
         )
     )
     for n, span in enumerate(spans):
@@ -200,6 +204,7 @@ def record_turn(variant: str, flow: Flow, end: float, origin: float, rows: Rows)
                 provider=span.provider,
                 start_s=_since(origin, span.start),
                 first_byte_s=_since(origin, span.first_byte),
+                first_token_s=_since(origin, span.first_token),
                 end_s=_since(origin, span.end),
                 injected_ms=span.told.injected_ms if span.told else float("nan"),
                 queue_ms=span.told.queue_ms if span.told else 0.0,

@@ -1,8 +1,12 @@
 """Every wire by name. A wire is one pure, role-blind file: it encodes and decodes for both."""
 
-from harness.providers import openai, wechat_ai
+from types import ModuleType
 
-WIRES = {
+from harness.providers import openai, wechat_ai
+from harness.providers.chat import ModelWire
+
+PAYMENTS: dict[str, ModuleType] = {
     wechat_ai.NAME: wechat_ai,
-    openai.NAME: openai,
 }
+
+MODELS: dict[str, ModelWire] = {wire.NAME: wire for wire in (openai.OPENAI,)}

@@ -5,7 +5,9 @@ An exception from here means that the provider broke its side of the wire:
 
     ProviderFault
       Unreachable     no whole answer: connection lost, or patience ran out
-      Overloaded      it answered that it cannot serve now: 429, 500, 503, 529
+      Overloaded      it answered that it cannot serve now: 500, 503, 529
+        RateLimited   it answered that we ask too often: 429
+      Unauthorized    it does not take our key: 401, 403
       Malformed       it answered with something that the wire does not allow
 
 Anything else that is raised is a bug of ours.
@@ -27,10 +29,16 @@ UNREADABLE = (ValueError, RecursionError)
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a provider is, and the key that opens it. The key is never printed."""
+    """Where a provider is, and what opens it; keys are never printed.
+
+    `account` is who the key belongs to, where a wire names both; `peer_key` is the provider's own
+    public key in PEM, where it signs its answers.
+    """
 
     base_url: str
     key: str
+    account: str = ""
+    peer_key: str = ""
 
     def url(self, path: str) -> httpx.URL:
         return _url(self.base_url + path)
@@ -66,8 +74,25 @@ class Overloaded(ProviderFault):
     """The provider answered that it cannot serve this call now."""
 
 
+class RateLimited(Overloaded):
+    """The provider answered that we ask more often than it allows."""
+
+
+class Unauthorized(ProviderFault):
+    """The provider does not take our key, or not for this."""
+
+
 class Malformed(ProviderFault):
     """The answer is not one that the wire allows."""
+
+
+def fault_of(status: int, told: str) -> ProviderFault:
+    """The fault that an error status stands for; `told` is what the provider said of it."""
+    if status == 429:
+        return RateLimited(told)
+    if status in (401, 403):
+        return Unauthorized(told)
+    return Overloaded(told) if status >= 500 else Malformed(told)
 
 
 def parse(body: bytes, shape: type[T]) -> T:

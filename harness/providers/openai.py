@@ -1,11 +1,11 @@
 """The OpenAI Chat Completions wire, JSON and streamed; it plays neither client nor server.
 
 Source: the API reference of POST /chat/completions and the streaming chunks of openai-python 3.54.
-Four functions, two a side: encode_request / decode_reply for the client, decode_request /
-encode_reply for the server; streams have encode_chunks and decode_stream.
+A `Dialect` is one provider's way of speaking it; `OPENAI` is the original.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import httpx
@@ -19,117 +19,114 @@ from harness.providers.call import (
     Malformed,
     Overloaded,
     ProviderFault,
+    fault_of,
     parse,
 )
+from harness.providers.chat import (
+    Ask,
+    Finish,
+    Message,
+    Reply,
+    Role,
+    Schema,
+    Served,
+    Tool,
+    ToolCall,
+    Trouble,
+    Usage,
+)
 
-NAME = "openai"
 PATH = "/chat/completions"
-OVERLOADED = frozenset({429, 500, 502, 503, 504, 529})
-
-FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
-class Message(msgspec.Struct, frozen=True):
-    role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | None = None
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One provider on this wire."""
+
+    NAME: str
+    BASE_PATH: str = "/v1"
+
+    # Client side
+
+    def chat(self, at: Endpoint, ask: Ask) -> Call[Reply]:
+        request = httpx.Request(
+            "POST",
+            at.url(PATH),
+            headers={
+                "authorization": f"Bearer {at.key}",
+                "content-type": "application/json",
+                "accept": "text/event-stream" if ask.stream else "application/json",
+            },
+            content=msgspec.json.encode(_written(ask)),
+        )
+        return Call(self.NAME, request, decode_reply)
+
+    # Server side
+
+    def key_of(self, request: httpx.Request) -> str:
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        return key.strip() if scheme.lower() == "bearer" else ""
+
+    def decode_request(self, request: httpx.Request) -> Ask | Trouble:
+        if request.method != "POST" or not request.url.path.endswith(PATH):
+            told = f"Unknown request URL: {request.method} {request.url.path}."
+            return Trouble(kind="not_found", message=told, code="unknown_url")
+        try:
+            wire = msgspec.json.decode(request.content, type=_Request)
+        except UNREADABLE as error:
+            return Trouble(kind="bad_request", message=f"We could not parse your request: {error}")
+        if not wire.messages:
+            told = "Invalid 'messages': empty array."
+            return Trouble(kind="bad_request", message=told, param="messages", code="empty_array")
+        return _read(wire)
+
+    def encode_reply(self, reply: Reply) -> bytes:
+        calls = [_WireCall(c.id, _WireFunction(c.name, c.arguments)) for c in reply.tool_calls]
+        message = _AssistantMessage(content=reply.text, tool_calls=calls or None)
+        choice = _Choice(message=message, finish_reason=reply.finish)
+        return msgspec.json.encode(
+            _Completion(reply.id, reply.model, reply.created, [choice], _usage(reply.usage))
+        )
+
+    def encode_stream(self, reply: Reply, pieces: Sequence[str], ask: Ask) -> list[bytes]:
+        """An opening chunk with the role, one chunk a piece of text, two a tool call, then the
+        finish, the usage where asked for, and the end mark, all three in one."""
+
+        def chunk(choices: list["_StreamChoice"], usage: "_Usage | None" = None) -> bytes:
+            wire = _Chunk(reply.id, reply.model, reply.created, choices, usage)
+            return sse.encode_event(sse.Event(msgspec.json.encode(wire).decode()))
+
+        chunks = [chunk([_StreamChoice(_Delta(role="assistant", content=""))])]
+        chunks += [chunk([_StreamChoice(_Delta(content=piece))]) for piece in pieces]
+        for index, call in enumerate(reply.tool_calls):
+            head = _DeltaCall(index, call.id, "function", _DeltaFunction(call.name, ""))
+            arguments = _DeltaCall(index, function=_DeltaFunction(arguments=call.arguments))
+            chunks.append(chunk([_StreamChoice(_Delta(tool_calls=[head]))]))
+            chunks.append(chunk([_StreamChoice(_Delta(tool_calls=[arguments]))]))
+        closing = chunk([_StreamChoice(_Delta(), reply.finish)])
+        usage = chunk([], _usage(reply.usage)) if ask.include_usage else b""
+        return [*chunks, closing + usage + sse.encode_event(sse.Event("[DONE]"))]
+
+    def encode_keep_alive(self, stream: bool) -> bytes:
+        return b""
+
+    def encode_trouble(self, trouble: Trouble) -> tuple[int, dict[str, str], bytes]:
+        status, kind = _TROUBLES[trouble.kind]
+        code = trouble.code or _CODES.get(trouble.kind)
+        error = _ApiError(trouble.message, kind, trouble.param, code)
+        headers = {"content-type": "application/json"}
+        if trouble.retry_after_s:
+            headers["retry-after"] = str(-int(-trouble.retry_after_s // 1))
+        return status, headers, msgspec.json.encode(_ErrorBody(error))
+
+    def encode_served(self, served: Served) -> dict[str, str]:
+        return {"x-request-id": served.request_id}
 
 
-class FunctionSchema(msgspec.Struct, frozen=True):
-    name: str
-    description: str = ""
-    parameters: msgspec.Raw = msgspec.Raw(b"{}")
+OPENAI = Dialect("openai")
 
 
-class Tool(msgspec.Struct, frozen=True):
-    function: FunctionSchema
-    type: Literal["function"] = "function"
-
-
-class FunctionName(msgspec.Struct, frozen=True):
-    name: str
-
-
-class ToolChoice(msgspec.Struct, frozen=True):
-    """Forces a call of this one function."""
-
-    function: FunctionName
-    type: Literal["function"] = "function"
-
-
-class StreamOptions(msgspec.Struct, frozen=True):
-    include_usage: bool = False
-
-
-class ChatRequest(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the client asks. `tools` are function schemas; `tool_choice` is "none", "auto",
-    "required" or one function."""
-
-    model: str
-    messages: Sequence[Message]
-    tools: Sequence[Tool] = ()
-    tool_choice: str | ToolChoice = "auto"
-    max_completion_tokens: int | None = None
-    stream: bool = False
-    stream_options: StreamOptions | None = None
-
-
-class ToolCall(msgspec.Struct, frozen=True):
-    """A call of one function; `arguments` is JSON text, as the model wrote it."""
-
-    id: str
-    name: str
-    arguments: str
-
-
-class Usage(msgspec.Struct, frozen=True):
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-
-
-class ChatReply(msgspec.Struct, frozen=True):
-    """What the model answered: text, or tool calls, and why it stopped."""
-
-    id: str
-    model: str
-    created: int
-    text: str | None
-    tool_calls: Sequence[ToolCall]
-    finish_reason: FinishReason
-    usage: Usage | None
-
-
-class ApiError(msgspec.Struct, frozen=True):
-    """The body of every answer that is not 2xx."""
-
-    message: str
-    type: str
-    param: str | None = None
-    code: str | None = None
-
-
-# Client side
-
-
-def chat(at: Endpoint, request: ChatRequest) -> Call[ChatReply]:
-    """Ask the model at this endpoint. An answer that is no ChatReply raises a ProviderFault."""
-    return Call(NAME, encode_request(at, request), decode_reply)
-
-
-def encode_request(at: Endpoint, request: ChatRequest) -> httpx.Request:
-    return httpx.Request(
-        "POST",
-        at.url(PATH),
-        headers={
-            "authorization": f"Bearer {at.key}",
-            "content-type": "application/json",
-            "accept": "text/event-stream" if request.stream else "application/json",
-        },
-        content=msgspec.json.encode(request),
-    )
-
-
-def decode_reply(status: int, headers: httpx.Headers, body: bytes) -> ChatReply:
+def decode_reply(status: int, headers: httpx.Headers, body: bytes) -> Reply:
     if status != 200:
         raise _fault(status, body)
     if headers.get("content-type", "").startswith("text/event-stream"):
@@ -142,13 +139,19 @@ def decode_reply(status: int, headers: httpx.Headers, body: bytes) -> ChatReply:
         ToolCall(call.id, call.function.name, call.function.arguments)
         for call in choice.message.tool_calls or ()
     )
-    return ChatReply(
-        wire.id, wire.model, wire.created, choice.message.content, calls,
-        choice.finish_reason, wire.usage,
-    )  # fmt: skip
+    return Reply(
+        id=wire.id,
+        model=wire.model,
+        created=wire.created,
+        text=choice.message.content,
+        tool_calls=calls,
+        finish=choice.finish_reason,
+        usage=_used(wire.usage),
+        reasoning=choice.message.reasoning_content or "",
+    )
 
 
-def decode_stream(body: bytes) -> ChatReply:
+def decode_stream(body: bytes) -> Reply:
     """The whole stream folded into one reply. A stream that ends early is Malformed: a text cut
     off in its middle must never pass for the model's answer."""
     fold = _Fold()
@@ -159,71 +162,88 @@ def decode_stream(body: bytes) -> ChatReply:
     raise Malformed("the stream ended before [DONE]")
 
 
-# Server side
-
-
-def decode_request(request: httpx.Request) -> ChatRequest | ApiError:
-    """The request as sent, or the error that the API would answer."""
-    if request.method != "POST" or not request.url.path.endswith(PATH):
-        return ApiError(
-            f"Unknown request URL: {request.method} {request.url.path}.",
-            "invalid_request_error", None, "unknown_url",
-        )  # fmt: skip
-    try:
-        wire = msgspec.json.decode(request.content, type=ChatRequest)
-    except UNREADABLE as error:
-        return ApiError(f"We could not parse your request: {error}", "invalid_request_error")
-    if not wire.messages:
-        return ApiError(
-            "Invalid 'messages': empty array.", "invalid_request_error", "messages", "empty_array"
-        )
-    return wire
-
-
-def bearer(request: httpx.Request) -> str:
-    """The key the client sent, "" if none."""
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    return key.strip() if scheme.lower() == "bearer" else ""
-
-
-def encode_reply(reply: ChatReply) -> bytes:
-    calls = [_WireCall(c.id, _WireFunction(c.name, c.arguments)) for c in reply.tool_calls]
-    message = _AssistantMessage(content=reply.text, tool_calls=calls or None)
-    choice = _Choice(message=message, finish_reason=reply.finish_reason)
-    return msgspec.json.encode(
-        _Completion(reply.id, reply.model, reply.created, [choice], reply.usage)
-    )
-
-
-def encode_chunks(
-    reply: ChatReply, pieces: Sequence[str], *, include_usage: bool = False
-) -> Iterator[bytes]:
-    """The stream of a reply: an opening chunk with the role, one chunk a piece of text, two a tool
-    call, then the finish, the usage where asked for, and the end mark, all three in one.
-    The pieces must join to `reply.text`."""
-
-    def chunk(choices: list["_StreamChoice"], usage: Usage | None = None) -> bytes:
-        wire = _Chunk(reply.id, reply.model, reply.created, choices, usage)
-        return sse.encode_event(sse.Event(msgspec.json.encode(wire).decode()))
-
-    yield chunk([_StreamChoice(_Delta(role="assistant", content=""))])
-    for piece in pieces:
-        yield chunk([_StreamChoice(_Delta(content=piece))])
-    for index, call in enumerate(reply.tool_calls):
-        head = _DeltaCall(index, call.id, "function", _DeltaFunction(call.name, ""))
-        arguments = _DeltaCall(index, function=_DeltaFunction(arguments=call.arguments))
-        yield chunk([_StreamChoice(_Delta(tool_calls=[head]))])
-        yield chunk([_StreamChoice(_Delta(tool_calls=[arguments]))])
-    closing = chunk([_StreamChoice(_Delta(), reply.finish_reason)])
-    usage = chunk([], reply.usage) if include_usage else b""
-    yield closing + usage + sse.encode_event(sse.Event("[DONE]"))
-
-
-def encode_error(error: ApiError) -> bytes:
-    return msgspec.json.encode({"error": error})
-
-
 # The shapes on the wire
+
+
+class _Part(msgspec.Struct):
+    """A part of a message's content; parts that are no text are not read."""
+
+    type: str
+    text: str = ""
+
+
+class _WireMessage(msgspec.Struct, omit_defaults=True):
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[_Part] | None = None
+    tool_calls: "list[_WireCall] | None" = None
+    tool_call_id: str | None = None
+
+
+class _FunctionSchema(msgspec.Struct):
+    name: str
+    description: str = ""
+    parameters: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _WireTool(msgspec.Struct):
+    function: _FunctionSchema
+    type: Literal["function"] = "function"
+
+
+class _FunctionName(msgspec.Struct):
+    name: str
+
+
+class _ToolChoice(msgspec.Struct):
+    function: _FunctionName
+    type: Literal["function"] = "function"
+
+
+class _JsonSchema(msgspec.Struct):
+    name: str
+    schema: msgspec.Raw = msgspec.Raw(b"{}")
+    strict: bool = True
+
+
+class _ResponseFormat(msgspec.Struct, omit_defaults=True):
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: _JsonSchema | None = None
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool = False
+
+
+class _Request(msgspec.Struct, omit_defaults=True):
+    model: str
+    messages: list[_WireMessage]
+    tools: list[_WireTool] | None = None
+    tool_choice: Literal["none", "auto", "required"] | _ToolChoice = "auto"
+    response_format: _ResponseFormat | None = None
+    max_completion_tokens: int | None = None
+    max_tokens: int | None = None
+    stream: bool | None = False
+    stream_options: _StreamOptions | None = None
+
+
+class _TokenDetails(msgspec.Struct):
+    reasoning_tokens: int = 0
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    completion_tokens_details: _TokenDetails | None = None
+
+
+class _ApiError(msgspec.Struct):
+    """The body of every answer that is not 2xx."""
+
+    message: str
+    type: str
+    param: str | None = None
+    code: str | None = None
 
 
 class _WireFunction(msgspec.Struct):
@@ -242,11 +262,12 @@ class _AssistantMessage(msgspec.Struct):
     tool_calls: list[_WireCall] | None = None
     role: Literal["assistant"] = "assistant"
     refusal: str | None = None
+    reasoning_content: str | None = None
 
 
 class _Choice(msgspec.Struct):
     message: _AssistantMessage
-    finish_reason: FinishReason
+    finish_reason: Finish
     index: int = 0
 
 
@@ -255,7 +276,7 @@ class _Completion(msgspec.Struct):
     model: str
     created: int
     choices: list[_Choice]
-    usage: Usage | None = None
+    usage: _Usage | None = None
     object: Literal["chat.completion"] = "chat.completion"
 
 
@@ -279,7 +300,7 @@ class _Delta(msgspec.Struct, omit_defaults=True):
 
 class _StreamChoice(msgspec.Struct):
     delta: _Delta
-    finish_reason: FinishReason | None = None
+    finish_reason: Finish | None = None
     index: int = 0
 
 
@@ -288,12 +309,12 @@ class _Chunk(msgspec.Struct):
     model: str
     created: int
     choices: list[_StreamChoice]
-    usage: Usage | None = None
+    usage: _Usage | None = None
     object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
 
 
 class _ErrorBody(msgspec.Struct):
-    error: ApiError
+    error: _ApiError
 
 
 class _Fold:
@@ -303,8 +324,8 @@ class _Fold:
         self._head: _Chunk | None = None
         self._texts: list[str] = []
         self._calls: dict[int, tuple[str, str, list[str]]] = {}
-        self._finish: FinishReason | None = None
-        self._usage: Usage | None = None
+        self._finish: Finish | None = None
+        self._usage: _Usage | None = None
 
     def add(self, data: str) -> None:
         try:
@@ -332,7 +353,7 @@ class _Fold:
         if part.function and part.function.arguments:
             self._calls[part.index][2].append(part.function.arguments)
 
-    def reply(self) -> ChatReply:
+    def reply(self) -> Reply:
         if self._head is None or self._finish is None:
             raise Malformed("a stream without a finish reason")
         calls = tuple(
@@ -340,19 +361,116 @@ class _Fold:
             for _, (id_, name, arguments) in sorted(self._calls.items())
         )
         head, text = self._head, "".join(self._texts)
-        return ChatReply(
-            head.id, head.model, head.created, text or None, calls, self._finish, self._usage
+        return Reply(
+            id=head.id,
+            model=head.model,
+            created=head.created,
+            text=text or None,
+            tool_calls=calls,
+            finish=self._finish,
+            usage=_used(self._usage),
         )
+
+
+_TROUBLES: dict[str, tuple[int, str]] = {
+    "bad_request": (400, "invalid_request_error"),
+    "unauthorized": (401, "invalid_request_error"),
+    "not_found": (404, "invalid_request_error"),
+    "too_large": (413, "invalid_request_error"),
+    "rate_limited": (429, "requests"),
+    "overloaded": (503, "server_error"),
+}
+_CODES = {"unauthorized": "invalid_api_key", "rate_limited": "rate_limit_exceeded"}
+_ROLES: dict[str, Role] = {"developer": "system"}
+
+
+def _written(ask: Ask) -> _Request:
+    schema = ask.schema
+    return _Request(
+        model=ask.model,
+        messages=[
+            _WireMessage(
+                message.role,
+                message.text,
+                [_WireCall(c.id, _WireFunction(c.name, c.arguments)) for c in message.tool_calls]
+                or None,
+                message.tool_call_id or None,
+            )
+            for message in ask.messages
+        ],
+        tools=[
+            _WireTool(_FunctionSchema(tool.name, tool.description, tool.parameters))
+            for tool in ask.tools
+        ]
+        or None,
+        tool_choice=ask.tool_choice
+        if ask.tool_choice in ("none", "auto", "required")
+        else _ToolChoice(_FunctionName(ask.tool_choice)),  # type: ignore[arg-type]
+        response_format=_ResponseFormat("json_schema", _JsonSchema(schema.name, schema.schema))
+        if schema
+        else None,
+        max_completion_tokens=ask.max_tokens,
+        stream=ask.stream,
+        stream_options=_StreamOptions(True) if ask.stream and ask.include_usage else None,
+    )
+
+
+def _read(wire: _Request) -> Ask:
+    choice, form = wire.tool_choice, wire.response_format
+    return Ask(
+        model=wire.model,
+        messages=[
+            Message(
+                _ROLES.get(message.role, message.role),  # type: ignore[arg-type]
+                _text(message.content),
+                tuple(
+                    ToolCall(call.id, call.function.name, call.function.arguments)
+                    for call in message.tool_calls or ()
+                ),
+                message.tool_call_id or "",
+            )
+            for message in wire.messages
+        ],
+        tools=[
+            Tool(tool.function.name, tool.function.description, tool.function.parameters)
+            for tool in wire.tools or ()
+        ],
+        tool_choice=choice.function.name if isinstance(choice, _ToolChoice) else choice,
+        schema=Schema(form.json_schema.name, form.json_schema.schema)
+        if form and form.json_schema
+        else None,
+        max_tokens=wire.max_completion_tokens or wire.max_tokens,
+        stream=bool(wire.stream),
+        include_usage=bool(wire.stream_options and wire.stream_options.include_usage),
+    )
+
+
+def _text(content: str | list[_Part] | None) -> str:
+    if isinstance(content, list):
+        return "\n".join(part.text for part in content if part.text)
+    return content or ""
+
+
+def _usage(of: Usage | None) -> _Usage | None:
+    if of is None:
+        return None
+    return _Usage(of.prompt, of.completion, of.prompt + of.completion, _TokenDetails(of.reasoning))
+
+
+def _used(of: _Usage | None) -> Usage | None:
+    if of is None:
+        return None
+    details = of.completion_tokens_details
+    return Usage(of.prompt_tokens, of.completion_tokens, details.reasoning_tokens if details else 0)
 
 
 def _fault(status: int, body: bytes) -> ProviderFault:
     error = _error(body)
     what = f"{error.type} {error.code or ''}".rstrip() if error else "without an error body"
-    told = f"{status} {what}"
-    return Overloaded(told) if status in OVERLOADED else Malformed(told)
+    return fault_of(status, f"{status} {what}")
 
 
-def _error(body: bytes) -> ApiError | None:
+def _error(body: bytes) -> _ApiError | None:
     try:
         return parse(body, _ErrorBody).error
     except Malformed:

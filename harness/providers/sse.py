@@ -49,5 +49,12 @@ def decode_events(body: bytes) -> Iterator[Event]:
             name = value
 
 
+def is_keep_alive(chunk: bytes) -> bool:
+    """Whether the bytes hold nothing but blank lines and comments, as servers send them to a client
+    that has to wait: they are no part of an answer, of whatever kind."""
+    lines = _LINE_END.split(chunk.decode("utf-8", "replace"))
+    return all(not line.strip() or line.startswith(":") for line in lines)
+
+
 def _lines(body: bytes) -> list[str]:
     return _LINE_END.split(body.decode("utf-8", "replace").removeprefix("\ufeff"))[:-1]

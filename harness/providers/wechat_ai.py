@@ -5,7 +5,8 @@ No such public API exists. The article claims: OAuth session tokens bound to a W
 envelope that is not the standard one; the merchant order number as idempotency key. Every name and
 path below beyond those claims is assumed, ours.
 
-    POST /oauth/session   who pays, and how            -> a session token
+    POST /oauth/session   who pays, and how            -> a session token, and one to refresh it
+    POST /oauth/refresh   a refresh token, used once   -> another session of that user and method
     GET  /keys/current                                 -> the RSA public key to seal with
     POST /rpc             pay.authorize|query|void|refund, sealed  -> a receipt, or a refusal
 """
@@ -20,10 +21,19 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from harness.providers.call import UNREADABLE, Call, Endpoint, Malformed, Overloaded, parse
+from harness.providers.call import (
+    UNREADABLE,
+    Call,
+    Endpoint,
+    Malformed,
+    ProviderFault,
+    fault_of,
+    parse,
+)
 
 NAME = "wechat-ai"
-SESSION_PATH, KEY_PATH, RPC_PATH = "/oauth/session", "/keys/current", "/rpc"
+SESSION_PATH, REFRESH_PATH = "/oauth/session", "/oauth/refresh"
+KEY_PATH, RPC_PATH = "/keys/current", "/rpc"
 ENVELOPE_VERSION = "0.9"
 KEY_BITS = 2048
 SEAL_LIMIT = 190
@@ -42,6 +52,7 @@ RefusalCode = Literal[
     "ORDER_NOT_FOUND",
     "ORDER_CLOSED",
     "REFUND_EXCEEDS_PAID",
+    "BILL_EXCEEDED",
     "APP_UNKNOWN",
     "MALFORMED_REQUEST",
 ]
@@ -54,12 +65,28 @@ class SessionRequest(msgspec.Struct, frozen=True):
     openid: str
     method: str
 
+    def __repr__(self) -> str:
+        return f"SessionRequest({self.openid}, {self.method})"
+
+
+class RefreshRequest(msgspec.Struct, frozen=True):
+    """Another session in place of the one that this token came with. It is good for one use."""
+
+    refresh_token: str
+
+    def __repr__(self) -> str:
+        return "RefreshRequest()"
+
 
 class Session(msgspec.Struct, frozen=True):
     session_token: str
     openid: str
     method: str
     expires_in_s: float
+    refresh_token: str
+
+    def __repr__(self) -> str:
+        return f"Session({self.openid}, {self.method}, for {self.expires_in_s:g} s)"
 
 
 class KeyRequest(msgspec.Struct, frozen=True):
@@ -77,7 +104,8 @@ class PublicKey(msgspec.Struct, frozen=True):
 class Order(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """The sealed part of every transaction. Its names are short so that it fits one RSA block.
 
-    `amount` is in minor units; for a refund it is the amount to give back under `refund_no`.
+    `amount` is in minor units; for a refund it is the amount to give back under `refund_no`. A leg
+    of a shared bill names the bill, and what all its legs add up to.
     """
 
     order_no: str
@@ -87,6 +115,8 @@ class Order(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     currency: str = "CNY"
     payee: str = ""
     refund_no: str = ""
+    bill_no: str = ""
+    bill_total: int = 0
 
 
 class Transaction(msgspec.Struct, frozen=True):
@@ -97,6 +127,12 @@ class Transaction(msgspec.Struct, frozen=True):
     key_id: str
     sealed: bytes
     sequence: str
+
+    def __repr__(self) -> str:
+        return f"Transaction({self.operation}, {self.sequence})"
+
+
+Asked = SessionRequest | RefreshRequest | KeyRequest | Transaction
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -136,6 +172,12 @@ def open_session(at: Endpoint, openid: str, method: str) -> Call[Session | Refus
     return Call(NAME, request, _decode_session)
 
 
+def refresh(at: Endpoint, refresh_token: str) -> Call[Session | Refusal]:
+    body = msgspec.json.encode(RefreshRequest(refresh_token))
+    request = httpx.Request("POST", at.url(REFRESH_PATH), headers=_JSON, content=body)
+    return Call(NAME, request, _decode_session)
+
+
 def fetch_key(at: Endpoint) -> Call[SealingKey]:
     request = httpx.Request("GET", at.url(KEY_PATH), headers=_ACCEPT)
     return Call(NAME, request, _decode_key)
@@ -169,7 +211,7 @@ def seal(public_key: rsa.RSAPublicKey, order: Order) -> bytes:
 # Server side
 
 
-def decode_request(request: httpx.Request) -> SessionRequest | KeyRequest | Transaction | Refusal:
+def decode_request(request: httpx.Request) -> Asked | Refusal:
     """What the client wants, or the refusal that a malformed request earns."""
     path = request.url.path
     if path.endswith(KEY_PATH) and request.method == "GET":
@@ -177,6 +219,8 @@ def decode_request(request: httpx.Request) -> SessionRequest | KeyRequest | Tran
     try:
         if path.endswith(SESSION_PATH) and request.method == "POST":
             return msgspec.json.decode(request.content, type=SessionRequest)
+        if path.endswith(REFRESH_PATH) and request.method == "POST":
+            return msgspec.json.decode(request.content, type=RefreshRequest)
         if path.endswith(RPC_PATH) and request.method == "POST":
             return _transaction(msgspec.json.decode(request.content, type=_Envelope))
     except UNREADABLE as error:
@@ -204,6 +248,14 @@ def encode_reply(
     return status, msgspec.json.encode(
         _Reply(ENVELOPE_VERSION, sequence, reply.code, reply.message)
     )
+
+
+def encode_turned(
+    why: Literal["rate_limited", "overloaded"],
+) -> tuple[int, dict[str, str], bytes]:
+    """What a server answers that takes no call in now: the article says nothing of it, assumed."""
+    status, text = (429, b"too many calls") if why == "rate_limited" else (503, b"busy")
+    return status, {"content-type": "text/plain"}, text
 
 
 def public_pem(key: rsa.RSAPublicKey) -> str:
@@ -299,5 +351,5 @@ def _refusal(status: int, body: bytes) -> Refusal:
     return msgspec.convert({"code": reply.ret, "message": reply.msg}, Refusal)
 
 
-def _fault(status: int) -> Overloaded | Malformed:
-    return Overloaded(str(status)) if status == 429 or status >= 500 else Malformed(str(status))
+def _fault(status: int) -> ProviderFault:
+    return fault_of(status, str(status))

@@ -8,6 +8,9 @@ from harness.record import FlowRow, SpanRow
 OWN_TIME = "own time"
 """The part of a response time in no awaited span: start lag, and the application's own work."""
 
+APPROVE = "approve"
+"""The stage in which the user looks at a payment and approves it: no part of a response time."""
+
 _NEGLIGIBLE_MS = 0.0005
 
 
@@ -52,7 +55,9 @@ def stage_ms(flows: Iterable[FlowRow], spans: Iterable[SpanRow]) -> dict[str, di
     "own time", last; a remainder of up to 0.0005 ms is rounding and left out. The stages of a
     variant add up to its mean response time.
     """
-    paths = _critical_spans(spans)
+    spans = list(spans)
+    paths = _by_turn(span for span in spans if span.critical)
+    approvals = _by_turn(span for span in spans if span.stage == APPROVE)
     totals: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     turns: dict[str, int] = defaultdict(int)
     response: dict[str, float] = defaultdict(float)
@@ -60,7 +65,7 @@ def stage_ms(flows: Iterable[FlowRow], spans: Iterable[SpanRow]) -> dict[str, di
         turns[flow.variant] += 1
         response[flow.variant] += flow.response_ms
         key = (flow.variant, flow.round, flow.conversation, flow.turn)
-        _add_stages(totals[flow.variant], flow, paths.get(key, []))
+        _add_stages(totals[flow.variant], flow, paths.get(key, []), approvals.get(key, []))
     return {
         variant: _means(stages, response[variant], turns[variant])
         for variant, stages in totals.items()
@@ -70,21 +75,29 @@ def stage_ms(flows: Iterable[FlowRow], spans: Iterable[SpanRow]) -> dict[str, di
 _Turn = tuple[str, int, int, int]
 
 
-def _critical_spans(spans: Iterable[SpanRow]) -> dict[_Turn, list[SpanRow]]:
-    paths: dict[_Turn, list[SpanRow]] = defaultdict(list)
+def _by_turn(spans: Iterable[SpanRow]) -> dict[_Turn, list[SpanRow]]:
+    grouped: dict[_Turn, list[SpanRow]] = defaultdict(list)
     for span in spans:
-        if span.critical:
-            paths[span.variant, span.round, span.conversation, span.turn].append(span)
-    return paths
+        grouped[span.variant, span.round, span.conversation, span.turn].append(span)
+    return grouped
 
 
-def _add_stages(stages: dict[str, float], flow: FlowRow, path: list[SpanRow]) -> None:
-    """Adds one turn's awaited time, counting no moment twice and none outside the response."""
-    cursor, answered = flow.due_s, flow.due_s + flow.response_ms / 1000
+def _add_stages(
+    stages: dict[str, float], flow: FlowRow, path: list[SpanRow], approvals: list[SpanRow]
+) -> None:
+    """Adds one turn's awaited time, counting no moment twice, none outside the response, and none
+    in which the user was busy with an approval."""
+    cursor, answered = flow.due_s, flow.due_s + (flow.response_ms + flow.human_ms) / 1000
     for span in sorted(path, key=lambda span: (span.start_s, span.end_s)):
         start, end = max(span.start_s, cursor), min(span.end_s, answered)
-        stages[span.stage] += max(0.0, end - start) * 1000
+        if span.stage != APPROVE:
+            human = sum(_overlap_s(start, end, busy) for busy in approvals)
+            stages[span.stage] += max(0.0, end - start - human) * 1000
         cursor = max(cursor, end)
+
+
+def _overlap_s(start: float, end: float, span: SpanRow) -> float:
+    return max(0.0, min(end, span.end_s) - max(start, span.start_s))
 
 
 def _means(stages: dict[str, float], response_ms: float, turns: int) -> dict[str, float]:

@@ -127,8 +127,11 @@ def _variant_summary(
         stale_tokens=sum(flow.stale_tokens for flow in flows),
         reversals=sum(flow.outcome == "reversed" for flow in flows),
         corrections=sum(flow.corrections for flow in flows),
+        guarded=sum(flow.guarded for flow in flows),
         errors=sum(flow.outcome == "error" for flow in flows),
         fee_minor_mean=sum(flow.fee_minor for flow in flows) / max(1, turns),
+        token_cost_minor_mean=sum(flow.token_cost_micro for flow in flows) / 1e4 / max(1, turns),
+        human_ms_mean=sum(flow.human_ms for flow in flows) / max(1, turns),
         critical_ms=critical_ms,
     )
 

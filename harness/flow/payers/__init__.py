@@ -1,5 +1,6 @@
 """How an agent pays, whichever provider it is: sessions, settlements, and the protocol of both."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -10,23 +11,40 @@ from harness.record import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session token for one user and method. The token is never printed."""
+    """A session token for one user and method. The tokens are never printed."""
 
     token: str
     method: str
     expires_at: float
+    refresh_token: str = ""
 
     def __repr__(self) -> str:
         return f"Session({self.method}, until {self.expires_at:.3f})"
 
 
+def sessionless(method: str) -> Session:
+    """What stands for a session where the provider has none: it costs no call and never ends."""
+    return Session("", method, math.inf)
+
+
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """One business intent. Its order number never changes, however often it is tried."""
+    """One business intent. Its order number never changes, however often it is tried. As a leg of
+    a shared bill it names the bill and what all legs add up to."""
 
     order_no: str
     user: str
     wish: Wish
+    bill: str = ""
+    bill_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Giving back a part of a payment, or all of it, under a number that never changes."""
+
+    refund_no: str
+    amount_minor: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +62,18 @@ Stale = Literal["stale"]
 class Payer(Protocol):
     """One payment provider, seen from the agent. Every method may raise ProviderFault."""
 
+    @property
+    def has_sessions(self) -> bool:
+        """Without sessions there is nothing to warm or to keep, and `open_session` calls nobody."""
+
     async def start(self, flow: Flow) -> None:
         """What the app does once, before its first user comes."""
 
     async def open_session(self, flow: Flow, user: str, method: str) -> Session: ...
+
+    async def refresh_session(self, flow: Flow, user: str, session: Session) -> Session:
+        """A new session in place of one that has expired, opened afresh where the provider has
+        no cheaper way."""
 
     async def authorize(
         self, flow: Flow, session: Session, payment: Payment
@@ -58,3 +84,9 @@ class Payer(Protocol):
 
     async def void(self, flow: Flow, session: Session, payment: Payment) -> bool:
         """True when no money moved or all of it is back, for good."""
+
+    async def refund(
+        self, flow: Flow, session: Session, payment: Payment, refund: Refund
+    ) -> Settlement | Stale:
+        """Outcome "refunded" when the money is on its way back, "declined" when the rules
+        forbid it."""

@@ -1,9 +1,11 @@
 """Paying by WeChat Pay AI: which calls, in which order, with which key; it knows no wire format."""
 
+import asyncio
+
 from harness.flow.flow import Flow
-from harness.flow.payers import Payment, Session, Settlement, Stale
+from harness.flow.payers import Payment, Refund, Session, Settlement, Stale
 from harness.providers import wechat_ai as wire
-from harness.providers.call import Call, Endpoint, Malformed
+from harness.providers.call import Call, Endpoint, Malformed, Unauthorized
 from harness.record import Outcome
 
 _OUTCOMES: dict[wire.State, Outcome] = {
@@ -13,31 +15,49 @@ _OUTCOMES: dict[wire.State, Outcome] = {
     "refunded": "refunded",
 }
 _STALE = ("TOKEN_EXPIRED", "TOKEN_UNKNOWN")
+_FORBIDDEN = ("ORDER_NOT_FOUND", "ORDER_CLOSED", "REFUND_EXCEEDS_PAID", "DUPLICATE_ORDER")
+"""What the rules say of a refund that they do not allow."""
 
 
 class WechatAi:
     """One app's client. All its users share the sealing key, which it fetches at the start and
     again when it expires or the provider says that it is retired."""
 
+    has_sessions = True
+
     def __init__(self, at: Endpoint) -> None:
         self._at = at
         self._key: wire.SealingKey | None = None
         self._key_expires_at = 0.0
+        self._fetching: asyncio.Task[wire.SealingKey] | None = None
 
     async def start(self, flow: Flow) -> None:
-        await self._fetch_key(flow)
+        await self._current_key(flow)
 
     async def open_session(self, flow: Flow, user: str, method: str) -> Session:
         opened = await flow.call("session", wire.open_session(self._at, user, method))
         if isinstance(opened, wire.Refusal):
-            raise Malformed(f"no session: {opened.code}")
-        return Session(opened.session_token, method, flow.now() + opened.expires_in_s)
+            refused = Unauthorized if opened.code == "APP_UNKNOWN" else Malformed
+            raise refused(f"no session: {opened.code}")
+        return _session(flow, method, opened)
+
+    async def refresh_session(self, flow: Flow, user: str, session: Session) -> Session:
+        """A refresh token that is not honoured any more costs its call, and a session is opened
+        afresh."""
+        if not session.refresh_token:
+            return await self.open_session(flow, user, session.method)
+        opened = await flow.call("refresh", wire.refresh(self._at, session.refresh_token))
+        if isinstance(opened, wire.Refusal):
+            if opened.code not in _STALE:
+                raise Malformed(f"no refresh: {opened.code}")
+            return await self.open_session(flow, user, session.method)
+        return _session(flow, session.method, opened)
 
     async def authorize(self, flow: Flow, session: Session, payment: Payment) -> Settlement | Stale:
         told = await self._transact(flow, "pay", "pay.authorize", session, payment)
         if isinstance(told, wire.Receipt):
             return _settlement(told)
-        if told.code == "DECLINED":
+        if told.code in ("DECLINED", "BILL_EXCEEDED"):
             return Settlement("declined")
         if told.code in _STALE:
             return "stale"
@@ -51,37 +71,95 @@ class WechatAi:
         told = await self._transact(flow, "reverse", "pay.void", session, payment)
         return isinstance(told, wire.Receipt) and told.state == "voided"
 
+    async def refund(
+        self, flow: Flow, session: Session, payment: Payment, refund: Refund
+    ) -> Settlement | Stale:
+        told = await self._transact(flow, "refund", "pay.refund", session, payment, refund)
+        if isinstance(told, wire.Receipt):
+            return _settlement(told)
+        if told.code in _FORBIDDEN:
+            return Settlement("declined")
+        if told.code in _STALE:
+            return "stale"
+        raise Malformed(f"refund refused: {told.code}")
+
     async def _transact(
-        self, flow: Flow, stage: str, operation: wire.Operation, session: Session, payment: Payment
+        self,
+        flow: Flow,
+        stage: str,
+        operation: wire.Operation,
+        session: Session,
+        payment: Payment,
+        refund: Refund | None = None,
     ) -> wire.Receipt | wire.Refusal:
         """One transaction; a retired key is fetched anew and the transaction sealed again, once."""
-        told = await flow.call(stage, await self._sealed(flow, operation, session, payment))
+        order = _order(payment) if refund is None else _refund(payment, refund)
+        key = await self._current_key(flow)
+        told = await flow.call(stage, self._sealed(flow, operation, session, key, order))
         if isinstance(told, wire.Refusal) and told.code == "KEY_RETIRED":
-            self._key = None
-            told = await flow.call(stage, await self._sealed(flow, operation, session, payment))
+            if self._key is key:
+                self._key = None
+            key = await self._current_key(flow)
+            told = await flow.call(stage, self._sealed(flow, operation, session, key, order))
         return told
 
-    async def _sealed(
-        self, flow: Flow, operation: wire.Operation, session: Session, payment: Payment
+    def _sealed(
+        self,
+        flow: Flow,
+        operation: wire.Operation,
+        session: Session,
+        key: wire.SealingKey,
+        order: wire.Order,
     ) -> Call[wire.Receipt | wire.Refusal]:
-        if self._key is None or flow.now() >= self._key_expires_at:
-            await self._fetch_key(flow)
-        assert self._key is not None
-        wish = payment.wish
-        order = wire.Order(
-            payment.order_no,
-            payment.user,
-            wish.method,
-            wish.amount_minor,
-            wish.currency,
-            wish.payee,
-        )
         with flow.step("encrypt"):
-            return wire.transact(self._at, operation, session.token, self._key, order)
+            return wire.transact(self._at, operation, session.token, key, order)
 
-    async def _fetch_key(self, flow: Flow) -> None:
-        key = await flow.call("key", wire.fetch_key(self._at))
-        self._key, self._key_expires_at = key, flow.now() + key.expires_in_s
+    async def _current_key(self, flow: Flow) -> wire.SealingKey:
+        """The key to seal with. Whoever needs it while it is being fetched waits for that one."""
+        if self._key is not None and flow.now() < self._key_expires_at:
+            return self._key
+        if self._fetching is None:
+            self._fetching = flow.fork(self._fetch_key(flow))
+        return await self._fetching
+
+    async def _fetch_key(self, flow: Flow) -> wire.SealingKey:
+        try:
+            key = await flow.call("key", wire.fetch_key(self._at))
+            self._key, self._key_expires_at = key, flow.now() + key.expires_in_s
+            return key
+        finally:
+            self._fetching = None
+
+
+def _session(flow: Flow, method: str, opened: wire.Session) -> Session:
+    expires_at = flow.now() + opened.expires_in_s
+    return Session(opened.session_token, method, expires_at, opened.refresh_token)
+
+
+def _order(payment: Payment) -> wire.Order:
+    wish = payment.wish
+    return wire.Order(
+        payment.order_no,
+        payment.user,
+        wish.method,
+        wish.amount_minor,
+        wish.currency,
+        wish.payee,
+        bill_no=payment.bill,
+        bill_total=payment.bill_minor,
+    )
+
+
+def _refund(payment: Payment, refund: Refund) -> wire.Order:
+    wish = payment.wish
+    return wire.Order(
+        payment.order_no,
+        payment.user,
+        wish.method,
+        refund.amount_minor,
+        wish.currency,
+        refund_no=refund.refund_no,
+    )
 
 
 def _settlement(receipt: wire.Receipt) -> Settlement:

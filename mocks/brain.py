@@ -1,0 +1,176 @@
+"""What a chat model says: wishes become tool calls, outcomes become prose, schemas are filled in.
+
+It understands the sentences that scenarios write; asked for anything else, it keeps the schema or
+asks back. A weak model breaks its schema now and then, as a seeded draw decides. It knows no wire
+and no time.
+"""
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from harness.providers.chat import Ask, Finish, Reply, Tool, ToolCall, Usage
+from harness.providers.told import DrawKey
+from mocks.example import Json, example
+from mocks.latency import Delays
+from mocks.profile import ModelProfile
+
+CHARACTERS_A_TOKEN = 4
+"""OpenAI's own rule of thumb for English."""
+
+FORBIDDEN_FIELD = "card_number"
+"""What a weak model may put into a tool call though no schema has it; no real number."""
+
+SUSPECT_PAYEE = "payee-suspect"
+"""Paying this payee is scored as fraud: how a scenario asks for a payment that is stopped."""
+
+_AMOUNT = r"(?P<amount>\d+\.\d{2}) (?P<currency>[A-Z]{3})"
+_PAY = re.compile(rf"pay {_AMOUNT} to (?P<payee>[\w-]+) with my (?P<method>\w+)")
+_REFUND = re.compile(rf"refund {_AMOUNT} of payment (?P<reference>\w+)")
+_SPLIT = re.compile(
+    rf"split {_AMOUNT} to (?P<payee>[\w-]+) between (?P<people>[\w, -]+) with our (?P<method>\w+)"
+)
+_QUERY = re.compile(r"payment (?P<reference>\w+) stand")
+_WISHES = {
+    "authorize_payment": _PAY,
+    "refund_payment": _REFUND,
+    "split_bill": _SPLIT,
+    "query_payment": _QUERY,
+}
+_FACTS = re.compile(
+    rf"Payment (?P<reference>\w+): {_AMOUNT} "
+    r"to (?P<payee>[\w-]+) with (?P<method>\w+): (?P<state>\w+)"
+)
+
+
+def think(
+    asked: Ask, profile: ModelProfile, key: DrawKey, delays: Delays, created: int, prompt: int
+) -> Reply:
+    """The answer to the last message; `prompt` is the tokens read, `created` the time to tell."""
+    said = asked.messages[-1].text
+    text, calls = _answer(asked, said, profile, key, delays)
+    shown = tokens_of(text or "") + sum(tokens_of(call.name + call.arguments) for call in calls)
+    reasoning = _reasoning(profile, key, delays)
+    finish: Finish = "tool_calls" if calls else "stop"
+    if asked.max_tokens is not None and shown > asked.max_tokens:
+        text, calls, finish = (text or "")[: asked.max_tokens * CHARACTERS_A_TOKEN], (), "length"
+        shown = asked.max_tokens
+    return Reply(
+        id=f"chatcmpl-{key.conversation}-{key.turn}-{key.stage}-{key.attempt}",
+        model=asked.model,
+        created=created,
+        text=text,
+        tool_calls=calls,
+        finish=finish,
+        usage=Usage(prompt, shown + reasoning, reasoning),
+    )
+
+
+def tokens_of(text: str) -> int:
+    return -(-len(text) // CHARACTERS_A_TOKEN)
+
+
+def _answer(
+    asked: Ask, said: str, profile: ModelProfile, key: DrawKey, delays: Delays
+) -> tuple[str | None, tuple[ToolCall, ...]]:
+    tool, arguments = _called(asked, said)
+    if tool is not None:
+        written = _weakened(arguments, profile, key, delays)
+        return None, (ToolCall("call_0", tool.name, written),)
+    if asked.schema is not None:
+        filled = example(asked.schema.schema, _verdict(said))
+        return _weakened(filled, profile, key, delays), ()
+    facts = _FACTS.search(said)
+    if facts is None or facts["state"] not in _PROSE:
+        return _ASK_BACK, ()
+    return _PROSE[facts["state"]].format(**facts.groupdict()), ()
+
+
+def _called(asked: Ask, said: str) -> tuple[Tool | None, Json]:
+    """The tool that the wish asks for, and its arguments; where a call is demanded of any wish, an
+    example of what the tool takes."""
+    if asked.tool_choice == "none" or asked.messages[-1].role == "tool":
+        return None, None
+    forced = asked.tool_choice not in ("auto", "required")
+    offered = [tool for tool in asked.tools if not forced or tool.name == asked.tool_choice]
+    for tool in offered:
+        wish = _WISHES[tool.name].search(said) if tool.name in _WISHES else None
+        if wish is not None:
+            return tool, _arguments(wish.groupdict(), said)
+    if offered and asked.tool_choice != "auto" and not _ours(offered):
+        return offered[0], example(offered[0].parameters, {})
+    return None, None
+
+
+def _ours(tools: list[Tool]) -> bool:
+    """Our own tools are called for wishes that are understood, and never with invented sums."""
+    return any(tool.name in _WISHES for tool in tools)
+
+
+def _arguments(wish: Mapping[str, str], said: str) -> Json:
+    told: dict[str, Json] = {**wish, "wish": said}
+    if "people" in wish:
+        told["people"] = re.split(r",\s*|\s+and\s+", wish["people"].strip())
+    return told
+
+
+def _verdict(said: str) -> Mapping[str, Json]:
+    """The fields of a judgement that what was said decides; the schema takes those it has."""
+    suspect = SUSPECT_PAYEE in said
+    return {
+        "score": 93 if suspect else 7,
+        "approve": True,
+        "why": "The request is like many others." if not suspect else "The payee is suspect.",
+    }
+
+
+def _weakened(told: Json, profile: ModelProfile, key: DrawKey, delays: Delays) -> str:
+    """The JSON as this model writes it: whole, cut off, or with a field that it must not have."""
+    weak = profile.structure
+    if weak is None:
+        return msgspec.json.encode(told).decode()
+    if isinstance(told, dict) and delays.luck(key, "leaks") < weak.leaks_share:
+        told = {**told, FORBIDDEN_FIELD: "0" * 16}
+    whole = msgspec.json.encode(told).decode()
+    broken = delays.luck(key, "breaks") < weak.breaks_share
+    return whole[: len(whole) * 2 // 3] if broken else whole
+
+
+def _reasoning(profile: ModelProfile, key: DrawKey, delays: Delays) -> int:
+    of = profile.reasoning
+    return round(delays.drawn_s(key, "reasoning", of.tokens_p50, of.tokens_p99)) if of else 0
+
+
+_ASK_BACK = "Whom shall I pay, how much, and by which method? Say it in one sentence, please."
+_CLOSING = (
+    "Keep the reference {reference} if you want to ask about this payment later: I can look it up, "
+    "tell you where it stands, or start a refund for you. Would you like to do anything else now?"
+)
+_PROSE = {
+    "paid": (
+        "All done! Your payment of {amount} {currency} to {payee} went through with your {method}, "
+        "and the merchant has been told, so there is nothing left for you to do. "
+    )
+    + _CLOSING,
+    "declined": (
+        "I am sorry, your payment of {amount} {currency} to {payee} with your {method} was "
+        "declined, and no money has left your account. You could try another payment method. "
+    )
+    + _CLOSING,
+    "reversed": (
+        "I could not make sure of your payment of {amount} {currency} to {payee} with your "
+        "{method}, so I took it back, and no money has left your account. You may try again. "
+    )
+    + _CLOSING,
+    "refunded": (
+        "Your payment of {amount} {currency} to {payee} with your {method} was given back, and "
+        "the money is on its way to your account; it may take a moment until you can see it. "
+    )
+    + _CLOSING,
+    "unknown": (
+        "I do not know yet whether your payment of {amount} {currency} to {payee} with your "
+        "{method} went through. Please do not pay again: I will tell you as soon as I know. "
+    )
+    + _CLOSING,
+}
