@@ -46,6 +46,11 @@ class Served:
 
 Journal = deque[Served]
 
+SERVED = "tollbench.served"
+"""The extension of an httpx response under which the call's entry in the journal is found."""
+
+_Noted = tuple[dict[str, str], dict[str, Served]]
+
 
 class Desk:
     """`limits` None is a server that nobody can overload. The journal may be shared by desks."""
@@ -86,16 +91,16 @@ class Desk:
         `capacity` for the wait already, to know when the answer ends, says what it was."""
         if queue_s is None:
             queue_s = self.capacity.wait_s(guest.arrived, delay_s)
-        told = self._note(guest, queue_s, delay_s, status, leaks)
+        told, noted = self._note(guest, queue_s, delay_s, status, leaks)
         await hold(self.clock, guest.arrived, queue_s + delay_s)
-        return httpx.Response(status, headers={**headers, TOLD_HEADER: told}, content=body)
+        return httpx.Response(status, headers={**headers, **told}, content=body, extensions=noted)
 
     async def refuse(
         self, guest: Guest, status: int, headers: Mapping[str, str], body: bytes
     ) -> httpx.Response:
         """An answer at once, that takes no slot."""
-        told = self._note(guest, 0.0, 0.0, status, 0)
-        return httpx.Response(status, headers={**headers, TOLD_HEADER: told}, content=body)
+        told, noted = self._note(guest, 0.0, 0.0, status, 0)
+        return httpx.Response(status, headers={**headers, **told}, content=body, extensions=noted)
 
     async def stream(
         self,
@@ -108,21 +113,24 @@ class Desk:
     ) -> httpx.Response:
         """Each chunk at its time, in seconds after the arrival; the response begins with the first.
         The caller has asked `capacity` for the wait already: it is part of the times."""
-        told = self._note(guest, queue_s, times[-1] - queue_s, 200, leaks)
+        told, noted = self._note(guest, queue_s, times[-1] - queue_s, 200, leaks)
         await self.clock.sleep_until(guest.arrived + times[0])
         stream = _Timed(self.clock, [guest.arrived + time for time in times], chunks)
-        return httpx.Response(200, headers={**headers, TOLD_HEADER: told}, stream=stream)
+        return httpx.Response(200, headers={**headers, **told}, stream=stream, extensions=noted)
 
-    def _note(self, guest: Guest, queue_s: float, delay_s: float, status: int, leaks: int) -> str:
-        """Written into the journal, and as the header that tells the client."""
+    def _note(
+        self, guest: Guest, queue_s: float, delay_s: float, status: int, leaks: int
+    ) -> _Noted:
+        """Written into the journal; as the header that tells the client, and the extension that
+        tells whoever carries the answer."""
         injected_ms, queue_ms = round((queue_s + delay_s) * 1e3, 3), round(queue_s * 1e3, 3)
-        self._journal.append(
-            Served(
-                self._provider, guest.key, guest.method, guest.path, guest.arrived,
-                injected_ms, queue_ms, status,
-            )
+        served = Served(
+            self._provider, guest.key, guest.method, guest.path, guest.arrived,
+            injected_ms, queue_ms, status,
         )  # fmt: skip
-        return encode_told(Told(injected_ms, queue_ms, leaks))
+        self._journal.append(served)
+        told = encode_told(Told(injected_ms, queue_ms, leaks))
+        return {TOLD_HEADER: told}, {SERVED: served}
 
 
 class _Timed(httpx.AsyncByteStream):

@@ -12,11 +12,12 @@ import httpx
 from harness import draws
 from harness.providers import flat as wire
 from harness.providers.problem import Objection
+from harness.providers.rest import NO_CURRENCY
 from mocks.ledger import Entry, Ledger, No, Refused, Terms
 from mocks.profile import PaymentProfile
 from mocks.setting import Setting
 
-_KINDS: dict[No, wire.ProblemKind] = {
+_KINDS: dict[No, str] = {
     "declined": "declined",
     "other_terms": "number-reused",
     "closed": "order-closed",
@@ -44,7 +45,7 @@ class Flat:
         if isinstance(asked, wire.Describe):
             return await self._desk.refuse(guest, *wire.encode_description())
         if turned := self._desk.turned_away(guest):
-            late = wire.turned_away(turned.why, turned.retry_after_s)
+            late = wire.PROBLEMS.turned_away(turned.why, turned.retry_after_s)
             return await self._desk.refuse(guest, *wire.encode_reply(asked, late))
         known = wire.key_of(request) == self._key
         reply = self._decide(asked) if known else wire.unauthorized()
@@ -56,7 +57,7 @@ class Flat:
             return asked
         entry = self._book(asked)
         if isinstance(entry, Refused):
-            return wire.objection(_KINDS[entry.no], entry.why)
+            return wire.PROBLEMS.objection(_KINDS[entry.no], entry.why)
         return _payment(entry)
 
     def _book(self, asked: wire.Asked) -> Entry | Refused:
@@ -83,7 +84,7 @@ def _payment(entry: Entry) -> wire.Payment:
         entry.order_no,
         _STATES[entry.state],
         entry.terms.amount_minor if entry.terms else 0,
-        entry.terms.currency if entry.terms else wire.NO_CURRENCY,
+        entry.terms.currency if entry.terms else NO_CURRENCY,
         entry.fee_minor,
         entry.refunded_minor,
     )

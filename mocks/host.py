@@ -65,6 +65,7 @@ class Host:
     """Answers a request for any mock; the first segment of the path names the provider."""
 
     def __init__(self, clock: Clock, config: MockConfig, deliver: Deliver | None = None) -> None:
+        self.config = config
         self.setting = Setting(
             clock=clock,
             seed=config.seed,

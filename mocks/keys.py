@@ -9,6 +9,7 @@ from functools import cache
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from harness.clock import Clock
+from harness.providers import rsa2
 from harness.providers import wechat_ai as wire
 from mocks.figures import KeyTerms
 
@@ -50,3 +51,10 @@ def private_key(index: int) -> rsa.RSAPrivateKey:
 @cache
 def public_pem(index: int) -> str:
     return wire.public_pem(private_key(index).public_key())
+
+
+@cache
+def signing_pair(name: str) -> tuple[str, str]:
+    """The private and the public key that this party signs with, in PEM: one pair a process."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return rsa2.private_pem(key), rsa2.public_pem(key.public_key())

@@ -12,6 +12,9 @@ from typing import Literal
 BLOCKED_PAYEE = "payee-blocked"
 """Paying this payee is always declined: how a scenario asks for a decline."""
 
+BROKE_USER = "broke"
+"""A user of this name, or one whose name ends so after a dash, cannot pay."""
+
 State = Literal["open", "paid", "declined", "voided", "refunded"]
 No = Literal["declined", "other_terms", "closed", "not_found", "exceeds", "malformed"]
 
@@ -91,11 +94,12 @@ class Ledger:
         if isinstance(entry, Refused):
             return entry
         if entry.state == "open":
-            declined = terms.payee == BLOCKED_PAYEE
+            broke = terms.user.rpartition("-")[2] == BROKE_USER
+            declined = broke or terms.payee == BLOCKED_PAYEE
             entry.state = "declined" if declined else "paid"
             entry.fee_minor = 0 if declined else self._fee(terms)
         if entry.state == "declined":
-            return Refused("declined", "the payee is blocked")
+            return Refused("declined", "the payee is blocked, or the payer has no money")
         return entry
 
     def find(self, order_no: str, user: str | None = None) -> Entry | Refused:

@@ -4,18 +4,18 @@ It decides at a request's arrival and answers when the delay is over. Not modell
 webhooks, a password or face check by the user, revoking tokens, and the network in between.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 
 import httpx
 
-from harness import draws
 from harness.providers import wechat_ai as wire
 from harness.providers.told import DrawKey
 from mocks.keys import KeyRing
 from mocks.ledger import Entry, Ledger, No, Refused, Terms
 from mocks.profile import PaymentProfile
 from mocks.setting import Setting
+from mocks.shares import rest_s, session_s
 
 TOKEN_PREFIX = "wxs_"
 """Of session and refresh tokens alike."""
@@ -145,15 +145,8 @@ class WechatAi:
         if isinstance(asked, wire.KeyRequest):
             return self._fetch_s
         opens = isinstance(asked, wire.SessionRequest | wire.RefreshRequest)
-        if opens:
-            # A second session of a turn, after a pre-warm for the wrong method, must meet what the
-            # only session of the turn meets in another strategy.
-            key = replace(key, attempt=1)
-        whole_s = self._desk.delays.overhead_s(key, self._overhead)
-        session_s = draws.microseconds(whole_s * self._share)
-        if opens:
-            return session_s
-        return draws.microseconds(whole_s) - session_s
+        part_s = session_s if opens else rest_s
+        return part_s(self._desk.delays, key, self._overhead, self._share)
 
 
 def _terms(order: wire.Order) -> Terms:

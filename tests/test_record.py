@@ -32,6 +32,9 @@ FLOW = FlowRow(
     wasted_prewarms=1,
     stale_tokens=2,
     corrections=3,
+    guarded=1,
+    human_ms=250.5,
+    token_cost_micro=4_321,
 )
 SPAN = SpanRow(
     variant="prewarm",
@@ -43,6 +46,7 @@ SPAN = SpanRow(
     provider="openai",
     start_s=1.5,
     first_byte_s=2.0,
+    first_token_s=2.25,
     end_s=2.5,
     injected_ms=1000.0,
     queue_ms=0.5,
@@ -70,6 +74,9 @@ FLOW_COLUMNS = {
     "wasted_prewarms": "int64",
     "stale_tokens": "int64",
     "corrections": "int64",
+    "guarded": "int64",
+    "human_ms": "double",
+    "token_cost_micro": "int64",
 }
 SPAN_COLUMNS = {
     "variant": "string",
@@ -81,6 +88,7 @@ SPAN_COLUMNS = {
     "provider": "string",
     "start_s": "double",
     "first_byte_s": "double",
+    "first_token_s": "double",
     "end_s": "double",
     "injected_ms": "double",
     "queue_ms": "double",
@@ -112,8 +120,11 @@ def _variant(name: str) -> VariantSummary:
         stale_tokens=2,
         reversals=0,
         corrections=3,
+        guarded=1,
         errors=0,
         fee_minor_mean=27.0,
+        token_cost_minor_mean=0.4321,
+        human_ms_mean=250.5,
         critical_ms={"intent": 1000.0},
     )
 

@@ -15,25 +15,17 @@ import httpx
 from harness.clock import VirtualClock, run
 from harness.flow.agent import Agent, Cast
 from harness.flow.flow import Chat, Flow, World
-from harness.flow.model import Models
+from harness.flow.model import Models, Voice
 from harness.flow.payers.wechat_ai import WechatAi
 from harness.flow.strategy import Strategy, all_strategies
 from harness.flow.wish import Wish
 from harness.load.engine import BOOT, Arm, Tally, round_schedule, run_round
-from harness.providers import openai, wechat_ai
+from harness.providers import MODELS, wechat_ai
+from harness.providers.chat import Reply, ToolCall
 from harness.providers.told import DrawKey, decode_draw
+from mocks.figures import Fee, KeyTerms, Overhead, Provenance, SessionTerms, TokenLatency
 from mocks.host import IN_PROCESS_URL, Host, MockConfig, endpoints
-from mocks.profile import (
-    Fee,
-    KeyTerms,
-    ModelProfile,
-    Overhead,
-    PaymentProfile,
-    Provenance,
-    SessionTerms,
-    TokenLatency,
-    load,
-)
+from mocks.profile import ModelProfile, PaymentProfile, load
 from scenarios.conversation import Conversation
 
 USUAL = "balance"
@@ -73,23 +65,23 @@ class Weather:
     def mocks(self) -> MockConfig:
         return MockConfig(
             seed=1,
-            pay=self._payments(),
+            pay={"wechat-ai": self._payments()},
             models={"reader": _model(self.intent), "teller": _model(self.confirm)},
         )
 
     def _payments(self) -> PaymentProfile:
         whole = self.session + self.pay
         return PaymentProfile(
-            "wechat-ai",
-            Overhead(p50_ms=whole * 1e3, p99_ms=whole * 1e3, **_SOURCE),
-            SessionTerms(share=self.session / whole, lifetime_s=self.lifetime, **_SOURCE),
-            KeyTerms(
+            provider="wechat-ai",
+            overhead=Overhead(p50_ms=whole * 1e3, p99_ms=whole * 1e3, **_SOURCE),
+            session=SessionTerms(share=self.session / whole, lifetime_s=self.lifetime, **_SOURCE),
+            key=KeyTerms(
                 fetch_ms=self.key * 1e3,
                 rotation_days=self.rotation_days,
                 overlap_s=self.overlap,
                 **_SOURCE,
             ),
-            Fee(rate=0.006, minimum_minor=10, currency="CNY", **_SOURCE),
+            fee=Fee(rate=0.006, minimum_minor=10, currency="CNY", **_SOURCE),
         )
 
 
@@ -161,8 +153,8 @@ class Played:
     @property
     def books(self) -> list[tuple[str, str]]:
         """Order number ("" where no payment came) and state, in the order of their booking."""
-        entries = self.door.host.wechat_ai.ledger
-        return [(entry.order.order_no if entry.order else "", entry.state) for entry in entries]
+        entries = self.door.host.payments["wechat-ai"].ledger
+        return [(entry.order_no if entry.terms else "", entry.state) for entry in entries]
 
 
 Turn = Wish | float
@@ -183,9 +175,9 @@ def play(
     async def main() -> Played:
         door = Door(Host(clock, (weather or Weather()).mocks()), troubles or {})
         world = World(clock, httpx.MockTransport(door), seed=1, round=0, mocked=True)
-        cast = mock_cast()
+        cast = mock_cast(door.host.config)
         boot = Flow(world, BOOT, 0, clock.now(), clock.now())
-        await cast.payer.start(boot)
+        await cast.payers[0].start(boot)
         chat = Chat(world, 0, "alice", len(turns), clock.now())
         agent = Agent(cast, strategy, chat.user, USUAL)
         told = []
@@ -243,9 +235,12 @@ def model_says(*calls: tuple[str, str], text: str | None = None) -> Trouble:
 
     async def speak(request: httpx.Request, answer: Answer) -> httpx.Response:
         await answer(request)
-        asked = [openai.ToolCall(f"call_{n}", *call) for n, call in enumerate(calls)]
-        reply = openai.ChatReply("id", "reader", 0, text, asked, "tool_calls", None)
-        return httpx.Response(200, content=openai.encode_reply(reply))
+        asked = tuple(ToolCall(f"call_{n}", *call) for n, call in enumerate(calls))
+        reply = Reply(
+            id="id", model="reader", created=0, text=text, tool_calls=asked, finish="tool_calls",
+            usage=None,
+        )  # fmt: skip
+        return httpx.Response(200, content=MODELS["openai"].encode_reply(reply))
 
     return speak
 
@@ -313,21 +308,23 @@ def shipped_arm(
 ) -> Arm:
     config = MockConfig(
         seed=seed,
-        pay=load("wechat-ai", PaymentProfile),
+        pay={"wechat-ai": load("wechat-ai", PaymentProfile)},
         models={"reader": load("gpt-4o", ModelProfile), "teller": load("gpt-4o", ModelProfile)},
     )
-    cast = mock_cast()
+    cast = mock_cast(config)
 
     async def converse(chat: Chat) -> None:
         await scenario.run(chat, Agent(cast, strategy, chat.user, scenario.usual_method))
 
     world = World(clock, httpx.MockTransport(Host(clock, config)), seed, round_, mocked=True)
-    return Arm(strategy.name, world, cast.payer.start, converse)
+    return Arm(strategy.name, world, cast.payers[0].start, converse)
 
 
-def mock_cast() -> Cast:
-    at = endpoints(IN_PROCESS_URL)
-    return Cast(Models(at[openai.NAME], "reader", "teller"), WechatAi(at[wechat_ai.NAME]))
+def mock_cast(config: MockConfig) -> Cast:
+    at = endpoints(IN_PROCESS_URL, config)
+    wire = MODELS["openai"]
+    reader, teller = (Voice(wire, at["openai"], name) for name in ("reader", "teller"))
+    return Cast(Models(reader, teller), [WechatAi(at[wechat_ai.NAME])])
 
 
 async def _none(request: httpx.Request, answer: Answer) -> httpx.Response:
@@ -339,4 +336,4 @@ def _model(whole_s: float) -> ModelProfile:
     latency = TokenLatency(
         ttft_p50_ms=whole_s * 1e3, ttft_p99_ms=whole_s * 1e3, tokens_per_s=1e9, **_SOURCE
     )
-    return ModelProfile("openai", latency)
+    return ModelProfile(provider="openai", latency=latency)

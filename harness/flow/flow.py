@@ -6,7 +6,7 @@ whether the other side is a mock, or what any wire says.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -220,3 +220,10 @@ class Chat:
         return draws.uniform(
             self.world.seed, "scenario", self.world.round, self.conversation, *what
         )
+
+    def draw_whole(self, low: int, high: int, *what: int | str) -> int:
+        """A whole number from low to high, each as likely as any other."""
+        return low + int(self.draw(*what) * (high - low + 1))
+
+    def draw_one(self, options: Sequence[T], *what: int | str) -> T:
+        return options[int(self.draw(*what) * len(options))]

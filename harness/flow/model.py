@@ -18,6 +18,18 @@ from harness.providers.chat import Ask, Message, ModelWire, Reply, Schema
 Role = Literal["intent", "confirm", "reason", "score"]
 """Who reads wishes, who confirms, who reasons about refunds, who scores fraud."""
 
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """The provider of the model that plays this role is down, from so many seconds after a round's
+    first call on. A scenario that is about it has a property `outages`; one that needs other roles
+    than intent and confirm, a class attribute `roles`."""
+
+    role: Role
+    from_s: float
+    for_s: float
+
+
 _READ = Message(
     "system",
     "You are a payment assistant. Turn the user's wish into one call of the function that fits. "

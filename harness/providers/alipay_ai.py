@@ -81,7 +81,14 @@ def ask(at: Endpoint, biz: Biz, timestamp: str, notify_url: str = "") -> Call[Re
     url = at.url(GATEWAY_PATH).copy_with(query=urlencode(params).encode())
     request = httpx.Request("POST", url, headers=_FORM, content=form)
     key = _response_key(params["method"])
-    return Call(NAME, request, lambda status, _, body: _answer(at, key, status, body))
+
+    def decode(status: int, headers: httpx.Headers, body: bytes) -> Reply | Refusal:
+        told = _answer(at, key, status, body)
+        if told.out_trade_no and biz.out_trade_no not in ("", told.out_trade_no):
+            raise Malformed("the answer is of another trade")
+        return told
+
+    return Call(NAME, request, decode)
 
 
 def sign_order(at: Endpoint, order: AppPay, timestamp: str, notify_url: str) -> str:

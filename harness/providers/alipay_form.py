@@ -1,4 +1,4 @@
-"""The public parameters of Alipay's OpenAPI v2: written and signed by an app, checked by the gateway.
+"""The public parameters of Alipay's OpenAPI v2: an app writes and signs them, the gateway checks.
 
 They travel in a query, a form, or the order string of an app payment; biz_content, what is asked,
 is one of them. The order of the checks is the real gateway's as far as it was probed: the app is

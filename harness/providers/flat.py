@@ -11,83 +11,76 @@ problem details (RFC 9457) as errors. `GET /openapi.json` describes it whole.
 """
 
 import re
-from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Literal, get_args
+from typing import Literal, get_args
 
 import httpx
 import msgspec
-from msgspec import Meta
 
-from harness.providers.call import UNREADABLE, Call, Endpoint, Malformed, parse
-from harness.providers.openapi import JSON, Operation, Parameter, document, read_json
-from harness.providers.problem import (
-    Answer,
-    Objection,
-    Problem,
-    decode_problem,
-    encode_problem,
-    fault,
-    retry_after,
+from harness.providers.call import Call, Endpoint, parse
+from harness.providers.openapi import Operation, Parameter, document
+from harness.providers.problem import Answer, Objection, decode_problem, encode_problem, fault
+from harness.providers.rest import (
+    JSON,
+    NUMBER_IN_PATH,
+    Booked,
+    Currency,
+    Number,
+    Positive,
+    Problems,
+    Text,
+    end_here,
 )
 
 NAME = "flat"
 KEY_HEADER = "X-Api-Key"
 PAYMENTS_PATH, DESCRIPTION_PATH = "/payments", "/openapi.json"
-MOST_MINOR = 1_000_000_000_000
-NO_CURRENCY = "XXX"
-"""ISO 4217's code for none: of a number that was voided before any payment came."""
-
-OrderNo = Annotated[str, Meta(pattern="^[0-9A-Za-z_-]+$", min_length=1, max_length=64)]
-Amount = Annotated[int, Meta(ge=1, le=MOST_MINOR)]
-Booked = Annotated[int, Meta(ge=0)]
-Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", max_length=3)]
-Text = Annotated[str, Meta(min_length=1, max_length=128)]
 
 State = Literal["paid", "declined", "voided", "refunded"]
 RefusalKind = Literal[
     "declined", "order-not-found", "order-closed", "number-reused", "exceeds-payment"
 ]
-ProblemKind = Literal[
-    RefusalKind,
-    "not-json",
-    "invalid-fields",
-    "unauthorized",
-    "no-such-path",
-    "method-not-allowed",
-    "unsupported-media-type",
-    "rate-limited",
-    "overloaded",
-]
+
+PROBLEMS = Problems(
+    "https://flat.example/problems/",
+    {
+        "unauthorized": (401, "The key is missing or unknown"),
+        "declined": (402, "The payment was declined"),
+        "order-not-found": (404, "No such payment"),
+        "order-closed": (409, "The order does not allow it any more"),
+        "number-reused": (409, "The number was used with other terms"),
+        "exceeds-payment": (409, "More than is left of the payment"),
+    },
+)
 
 
 class NewPayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is to be paid. The same order number with the same terms is answered again."""
 
-    order_no: OrderNo
-    amount_minor: Amount
+    order_no: Number
+    amount_minor: Positive
     currency: Currency
     method: Text
     payee: Text
 
     def __post_init__(self) -> None:
-        _end_here(self.order_no)
+        end_here(self.order_no)
 
 
 class NewRefund(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A part of the payment to give back, or all of it, under a number of its own."""
 
-    refund_no: OrderNo
-    amount_minor: Amount
+    refund_no: Number
+    amount_minor: Positive
 
     def __post_init__(self) -> None:
-        _end_here(self.refund_no)
+        end_here(self.refund_no)
 
 
 class Payment(msgspec.Struct, frozen=True):
     """Where an order stands. `fee_minor` is what the merchant pays for it."""
 
-    order_no: OrderNo
+    order_no: Number
     status: State
     amount_minor: Booked
     currency: Currency
@@ -126,42 +119,43 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 def pay(at: Endpoint, payment: NewPayment) -> Call[Payment | Refusal]:
-    return _call("POST", at, PAYMENTS_PATH, msgspec.json.encode(payment))
+    return _call("POST", at, "", payment)
 
 
 def query(at: Endpoint, order_no: str) -> Call[Payment | Refusal]:
-    return _call("GET", at, f"{PAYMENTS_PATH}/{order_no}")
+    return _call("GET", at, f"/{order_no}")
 
 
 def void(at: Endpoint, order_no: str) -> Call[Payment | Refusal]:
-    return _call("POST", at, f"{PAYMENTS_PATH}/{order_no}/void")
+    return _call("POST", at, f"/{order_no}/void")
 
 
-def refund(at: Endpoint, order_no: str, part: NewRefund) -> Call[Payment | Refusal]:
-    path = f"{PAYMENTS_PATH}/{order_no}/refunds"
-    return _call("POST", at, path, msgspec.json.encode(part))
+def refund(at: Endpoint, asked: RefundOf) -> Call[Payment | Refusal]:
+    return _call("POST", at, f"/{asked.order_no}/refunds", asked.refund)
 
 
 def _call(
-    method: str, at: Endpoint, path: str, body: bytes | None = None
+    method: str, at: Endpoint, path: str, body: msgspec.Struct | None = None
 ) -> Call[Payment | Refusal]:
     headers = {KEY_HEADER: at.key, "accept": JSON}
     if body is not None:
         headers["content-type"] = JSON
-    # No URL of the cache: each order has paths of its own, and they would never leave it.
-    request = httpx.Request(method, at.base_url + path, headers=headers, content=body)
-    return Call(NAME, request, _decode)
+    # Not by `at.url`, whose cache would keep the paths of every order for ever.
+    url = at.base_url + PAYMENTS_PATH + path
+    content = None if body is None else msgspec.json.encode(body)
+    return Call(NAME, httpx.Request(method, url, headers=headers, content=content), _decode)
 
 
 def _decode(status: int, headers: httpx.Headers, body: bytes) -> Payment | Refusal:
     if status in (200, 201):
         return parse(body, Payment)
-    if status in _REFUSAL_STATUSES:
-        problem = decode_problem(status, body)
-        if problem.kind not in _REFUSALS:
-            raise Malformed(f"{status} without a known problem")
+    problem = decode_problem(status, body)
+    if problem.kind in _REFUSALS and status == PROBLEMS.status(problem.kind):
         return msgspec.convert({"kind": problem.kind, "detail": problem.detail}, Refusal)
     raise fault(status, body)
+
+
+_REFUSALS = frozenset(get_args(RefusalKind))
 
 
 # Server side
@@ -176,49 +170,29 @@ def decode_request(request: httpx.Request) -> Asked | Describe | Objection:
     """What the client wants, or the problem that a malformed request earns."""
     path = _PATH.fullmatch(request.url.path)
     if path is None:
-        return objection("no-such-path", request.url.path)
+        return PROBLEMS.objection("no-such-path", request.url.path)
     order_no, act = path["order_no"], path["act"]
     allowed = "GET" if path["description"] or (order_no and not act) else "POST"
     if request.method != allowed:
-        return objection("method-not-allowed", f"it takes {allowed}", {"allow": allowed})
+        return PROBLEMS.wrong_method(allowed)
     if path["description"]:
         return Describe()
-    if act == "void":
-        return Void(order_no)
     if allowed == "GET":
         return Query(order_no)
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
-        return objection("unsupported-media-type", f"the body must be {JSON}")
-    try:
-        body = read_json(request.content)
-    except UNREADABLE as error:
-        return objection("not-json", str(error))
-    try:
-        if order_no:
-            return RefundOf(order_no, msgspec.convert(body, NewRefund))
-        return msgspec.convert(body, NewPayment)
-    except msgspec.ValidationError as error:
-        return objection("invalid-fields", str(error))
-
-
-def objection(
-    kind: ProblemKind, detail: str, headers: Mapping[str, str] | None = None
-) -> Objection:
-    status, title = _PROBLEMS[kind]
-    return Objection(Problem(_PROBLEM_URI + kind, title, status, detail), headers or {})
+    if act == "void":
+        return Void(order_no)
+    if order_no:
+        refund = PROBLEMS.body(request, NewRefund)
+        return refund if isinstance(refund, Objection) else RefundOf(order_no, refund)
+    return PROBLEMS.body(request, NewPayment)
 
 
 def unauthorized() -> Objection:
     challenge = {"www-authenticate": f'ApiKey realm="{NAME}"'}
-    return objection("unauthorized", f"no known key in {KEY_HEADER}", challenge)
+    return PROBLEMS.objection("unauthorized", f"no known key in {KEY_HEADER}", challenge)
 
 
-def turned_away(why: Literal["rate_limited", "overloaded"], retry_after_s: float) -> Objection:
-    kind: ProblemKind = "rate-limited" if why == "rate_limited" else "overloaded"
-    return objection(kind, "come again later", retry_after(retry_after_s))
-
-
-def encode_reply(asked: Asked | Objection, reply: Payment | Objection) -> Answer:
+def encode_reply(asked: object, reply: Payment | Objection) -> Answer:
     """A payment and a refund are things that were made: 201, also when they are told again."""
     if isinstance(reply, Objection):
         return encode_problem(reply)
@@ -230,39 +204,15 @@ def encode_description() -> Answer:
     return 200, {"content-type": JSON}, _description()
 
 
-def _end_here(number: str) -> None:
-    # The pattern's $ is the very end to JSON Schema, but Python's also stands before a line end.
-    if number.endswith("\n"):
-        raise ValueError("a number holds no line end")
-
-
-_PROBLEM_URI = "https://flat.example/problems/"
-_PROBLEMS: dict[ProblemKind, tuple[int, str]] = {
-    "not-json": (400, "The body is not JSON"),
-    "unauthorized": (401, "The key is missing or unknown"),
-    "declined": (402, "The payment was declined"),
-    "no-such-path": (404, "There is nothing at this path"),
-    "order-not-found": (404, "No such payment"),
-    "method-not-allowed": (405, "Another method is for this path"),
-    "order-closed": (409, "The order does not allow it any more"),
-    "number-reused": (409, "The number was used with other terms"),
-    "exceeds-payment": (409, "More than is left of the payment"),
-    "unsupported-media-type": (415, "Another media type is for this body"),
-    "invalid-fields": (422, "A field is missing or not as described"),
-    "rate-limited": (429, "Too many calls"),
-    "overloaded": (503, "No capacity now"),
-}
-_REFUSALS = frozenset(get_args(RefusalKind))
-_REFUSAL_STATUSES = frozenset(_PROBLEMS[kind][0] for kind in get_args(RefusalKind))
 _PATH = re.compile(
-    r"(?:/[^/]+)*?(?:(?P<description>/openapi\.json)"
-    r"|/payments(?:/(?P<order_no>[0-9A-Za-z_-]{1,64})(?:/(?P<act>void|refunds))?)?)"
+    rf"(?:/[^/]+)*?(?:(?P<description>{re.escape(DESCRIPTION_PATH)})"
+    rf"|{PAYMENTS_PATH}(?:/(?P<order_no>{NUMBER_IN_PATH})(?:/(?P<act>void|refunds))?)?)"
 )
 
 
 @cache
 def _description() -> bytes:
-    order_no = Parameter("order_no", "path", OrderNo, "The merchant's own number of the payment")
+    order_no = Parameter("order_no", "path", Number, "The merchant's own number of the payment")
     one = f"{PAYMENTS_PATH}/{{order_no}}"
     return document(
         title="A traditional payment API",

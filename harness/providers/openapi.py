@@ -12,8 +12,7 @@ from typing import Any
 import msgspec
 
 from harness.providers.problem import MEDIA_TYPE, Problem
-
-JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+from harness.providers.rest import JSON
 
 Json = dict[str, object]
 
@@ -47,17 +46,6 @@ class Operation:
     """None where the whole interface's holds."""
 
 
-def read_json(body: bytes) -> object:
-    """The body as JSON Schema sees it, where 1.0 is an integer; else one of UNREADABLE."""
-    return _DECODER.decode(body)
-
-
-def _number(text: str) -> int | float:
-    number = float(text)
-    return int(number) if number.is_integer() else number
-
-
-_DECODER = msgspec.json.Decoder(float_hook=_number)
 _LATE = (429, 503)
 """The statuses of a call that was turned away, whatever it asked, with a Retry-After."""
 

@@ -5,6 +5,7 @@ same delay at the same point of a conversation. `x-tollbench-told` is the mock's
 it meant to take. From it every run on mocks knows its own measurement error.
 """
 
+import re
 from dataclasses import dataclass
 from math import isfinite
 
@@ -12,6 +13,9 @@ import httpx
 
 DRAW_HEADER = "x-tollbench-draw"
 TOLD_HEADER = "x-tollbench-told"
+
+_DRAW = re.compile(r"(-?\d{1,15})\.(\d{1,15})\.(\d{1,15})\.([!-~]{1,64})\.(\d{1,15})", re.ASCII)
+# Bounded and plain: mocks write parts of it into headers, logs and journals.
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +45,11 @@ def encode_draw(key: DrawKey) -> str:
 
 def decode_draw(headers: httpx.Headers) -> DrawKey | None:
     """None when absent or unreadable: a foreign client is served, with draws of the mock's own."""
-    try:
-        round_of, conversation, turn, rest = headers[DRAW_HEADER].split(".", 3)
-        stage, attempt = rest.rsplit(".", 1)
-        return DrawKey(int(round_of), int(conversation), int(turn), stage, int(attempt))
-    except (KeyError, ValueError):
+    draw = _DRAW.fullmatch(headers.get(DRAW_HEADER, ""))
+    if draw is None:
         return None
+    round_of, conversation, turn, stage, attempt = draw.groups()
+    return DrawKey(int(round_of), int(conversation), int(turn), stage, int(attempt))
 
 
 def encode_told(told: Told) -> str:

@@ -60,6 +60,8 @@ def effect_summaries(
     none at a quantile that is infinite for some strategy. Raises ValueError when the combinations
     are not complete.
     """
+    if not factors:
+        return []
     flows = _by_variant(rows.flows)
     cells = {
         tuple(_LEVEL[factor](strategy) for factor in factors): _sample(flows.get(strategy.name, []))
@@ -67,7 +69,7 @@ def effect_summaries(
     }
     if not len(cells) == len(strategies) == 2 ** len(factors):
         raise ValueError(f"{len(strategies)} strategies are not all combinations of {factors}")
-    if not factors or not all(cell.values_ms.size for cell in cells.values()):
+    if not all(cell.values_ms.size for cell in cells.values()):
         return []
     return [
         EffectSummary(

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from harness.flow import guard
 from harness.flow.strategy import Strategy, all_strategies
-from harness.flow.tools import AUTHORIZE_PAYMENT, read_payment
+from harness.flow.tools import read_wish
 from harness.flow.wish import Wish
 from harness.providers.call import Malformed
-from harness.providers.openai import ToolCall
+from harness.providers.chat import ToolCall
 from tests.worlds import WISH, Trouble, Troubles, model_says, play
 
-PAY = AUTHORIZE_PAYMENT.function.name
+PAY = "authorize_payment"
 HALLUCINATIONS = [
     (dataclasses.replace(WISH, amount_minor=458_000), "amount_minor"),
     (dataclasses.replace(WISH, amount_minor=4581), "amount_minor"),
@@ -101,7 +101,7 @@ def test_anything_but_one_well_formed_payment_is_the_models_fault(trouble: Troub
 @given(st.integers(0, 10**12))
 def test_an_amount_survives_the_way_through_the_model(amount_minor: int) -> None:
     wish = dataclasses.replace(WISH, amount_minor=amount_minor)
-    assert read_payment(ToolCall("call_0", PAY, _arguments(wish))) == wish
+    assert read_wish(ToolCall("call_0", PAY, _arguments(wish))) == wish
 
 
 NO_AMOUNTS = """45.8 45.800 45 .80 45. -45.80 +45.80 4_5.80 45.-8 45,80 4.580 1e2.00 0x1.00 nan"""
@@ -114,7 +114,7 @@ NO_AMOUNTS = """45.8 45.800 45 .80 45. -45.80 +45.80 4_5.80 45.-8 45,80 4.580 1e
 )
 def test_an_amount_of_any_other_form_is_malformed(amount: str) -> None:
     with pytest.raises(Malformed, match="authorize_payment"):
-        read_payment(ToolCall("call_0", PAY, _arguments(amount=amount)))
+        read_wish(ToolCall("call_0", PAY, _arguments(amount=amount)))
 
 
 @pytest.mark.parametrize(

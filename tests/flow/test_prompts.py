@@ -1,13 +1,12 @@
 """What a model gets to read: the user's words and an anonymous reference, never a secret."""
 
+import json
 import re
 
-import msgspec
 import pytest
 
 from harness.flow.strategy import Strategy, all_strategies
-from harness.providers import openai
-from mocks.host import API_KEY, APP_SECRET
+from mocks.host import KEY
 from tests.worlds import BLOCKED, BY_CARD, WISH, Played, Troubles, Turn, answer_lost, play, refuses
 
 MODEL_STAGES = ("intent", "confirm")
@@ -35,7 +34,7 @@ def _secrets(played: Played) -> set[str]:
     sealed = set(re.findall(r'"data":"([^"]+)"', wire))
     transactions = set(re.findall(r'"transaction_id":"([^"]+)"', wire))
     assert tokens and orders and keys and sealed and transactions  # or this would prove nothing
-    return tokens | orders | keys | sealed | transactions | {APP_SECRET, API_KEY, "alice", "BEGIN"}
+    return tokens | orders | keys | sealed | transactions | {KEY, "alice", "BEGIN"}
 
 
 @pytest.mark.parametrize("strategy", all_strategies(), ids=lambda strategy: strategy.name)
@@ -60,10 +59,15 @@ def test_a_token_in_a_prompt_would_be_found() -> None:
 
 def test_the_model_reads_the_users_very_words() -> None:
     played = play(Strategy(), [BY_CARD])
-    asked = msgspec.json.decode(_prompts(played)[0], type=openai.ChatRequest)
-    assert asked.messages[-1].content == "Please pay 45.80 CNY to noodles with my card."
-    assert asked.tool_choice == "required"
-    assert [tool.function.name for tool in asked.tools] == ["authorize_payment"]
+    asked = json.loads(_prompts(played)[0])
+    assert asked["messages"][-1]["content"] == "Please pay 45.80 CNY to noodles with my card."
+    assert asked["tool_choice"] == "required"
+    assert [tool["function"]["name"] for tool in asked["tools"]] == [
+        "authorize_payment",
+        "refund_payment",
+        "split_bill",
+        "query_payment",
+    ]
 
 
 def test_a_reference_is_anonymous_and_each_payment_has_its_own() -> None:

@@ -22,10 +22,10 @@ from mocks.profile import ModelProfile, PaymentProfile, load, names
 SEED = 7
 PAY = load("wechat-ai", PaymentProfile)
 MODELS = {name: load(name, ModelProfile) for name in names(ModelProfile)}
-CONFIG = MockConfig(seed=SEED, pay=PAY, models=MODELS)
+CONFIG = MockConfig(seed=SEED, pay={"wechat-ai": PAY}, models=MODELS)
 
-AT_PAY = endpoints(IN_PROCESS_URL)["wechat-ai"]
-AT_MODEL = endpoints(IN_PROCESS_URL)["openai"]
+AT_PAY = endpoints(IN_PROCESS_URL, CONFIG)["wechat-ai"]
+AT_MODEL = endpoints(IN_PROCESS_URL, CONFIG)["openai"]
 
 ADA, BOB = "wx-ada", "wx-bob"
 
@@ -106,7 +106,8 @@ class Visit:
 
     def books(self) -> list[Entry]:
         """The ledger as it stands now; later changes do not reach it."""
-        return [replace(entry, refunds=dict(entry.refunds)) for entry in self.host.wechat_ai.ledger]
+        ledger = self.host.payments["wechat-ai"].ledger
+        return [replace(entry, refunds=dict(entry.refunds)) for entry in ledger]
 
 
 def visit(story: Callable[[Visit], Awaitable[T]], config: MockConfig = CONFIG) -> T:
@@ -120,5 +121,7 @@ def visit(story: Callable[[Visit], Awaitable[T]], config: MockConfig = CONFIG) -
 
 def with_share(share: float) -> MockConfig:
     """The mocks, with the session taking this share of the overhead."""
+    assert PAY.session
     session = msgspec.structs.replace(PAY.session, share=share)
-    return msgspec.structs.replace(CONFIG, pay=msgspec.structs.replace(PAY, session=session))
+    pay = msgspec.structs.replace(PAY, session=session)
+    return msgspec.structs.replace(CONFIG, pay={"wechat-ai": pay})

@@ -62,7 +62,8 @@ class Flat:
         self, flow: Flow, session: Session, payment: Payment, refund: Refund
     ) -> Settlement | Stale:
         part = wire.NewRefund(refund.refund_no, refund.amount_minor)
-        told = await flow.call("refund", wire.refund(self._at, payment.order_no, part))
+        asked = wire.RefundOf(payment.order_no, part)
+        told = await flow.call("refund", wire.refund(self._at, asked))
         return _settlement(told) if isinstance(told, wire.Payment) else Settlement("declined")
 
 

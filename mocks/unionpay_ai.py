@@ -1,0 +1,170 @@
+"""UnionPay's upcoming gateway, as assumed: access tokens, idempotency keys and a ledger.
+
+It decides at a request's arrival and answers when the delay is over. Not modelled: webhooks,
+scopes, revoking a token, an expiry of idempotency keys, shared bills (their legs are payments of
+their own), a risk or identity check of the user, and a limit on how many tokens an app may hold.
+"""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+import httpx
+
+from harness.providers import unionpay_ai as wire
+from harness.providers.oauth import GRANT, Client, Token, TokenRefusal, bearer_of, encode_token
+from harness.providers.problem import Objection
+from harness.providers.rest import NO_CURRENCY
+from mocks.desk import Guest
+from mocks.ledger import Entry, Ledger, No, Refused, Terms
+from mocks.profile import PaymentProfile
+from mocks.setting import Setting
+from mocks.shares import rest_s, session_s
+
+TOKEN_PREFIX = "upt_"
+
+_KINDS: dict[No, wire.RefusalKind] = {
+    "other_terms": "number-reused",
+    "closed": "order-closed",
+    "not_found": "order-not-found",
+    "exceeds": "exceeds-payment",
+    "malformed": "other-currency",
+}
+
+
+@dataclass(slots=True)
+class _Done:
+    """What was asked under an idempotency key, and what was told. `telling` until it is told."""
+
+    asked: wire.Asked
+    reply: wire.Payment | Objection
+    telling: bool = True
+
+
+class UnionpayAi:
+    """A mock is a function of a request; the state behind it is its tokens, keys and books."""
+
+    def __init__(self, setting: Setting, profile: PaymentProfile, *, key: str) -> None:
+        assert profile.session
+        fee = profile.fee
+        self.ledger = Ledger(
+            lambda terms: fee.of(terms.amount_minor, setting.exchange(fee.currency, terms.currency))
+        )
+        self._desk = setting.desk(wire.NAME, profile.limits)
+        self._overhead = profile.overhead
+        self._share = profile.session.share
+        self._lifetime_s = profile.session.lifetime_s * setting.lifetime_scale
+        self._expires_at: dict[str, float] = {}
+        self._done: dict[str, _Done] = {}
+        self._secret = key
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        guest = self._desk.arrive(request)
+        asked = wire.decode_request(request)
+        if isinstance(asked, wire.Describe):
+            return await self._desk.refuse(guest, *wire.encode_description())
+        if turned := self._desk.turned_away(guest):
+            late = wire.PROBLEMS.turned_away(turned.why, turned.retry_after_s)
+            return await self._desk.refuse(guest, *wire.encode_reply(asked, late))
+        if isinstance(asked, Client | TokenRefusal):
+            return await self._token(guest, asked)
+        return await self._serve(guest, asked, bearer_of(request))
+
+    async def _token(self, guest: Guest, asked: Client | TokenRefusal) -> httpx.Response:
+        reply = self._grant(asked, guest.arrived) if isinstance(asked, Client) else asked
+        delay_s = session_s(self._desk.delays, guest.key, self._overhead, self._share)
+        return await self._desk.answer(guest, delay_s, *encode_token(reply, wire.NAME))
+
+    def _grant(self, asked: Client, now: float) -> Token | TokenRefusal:
+        if (asked.client_id, asked.secret) != (wire.CLIENT_ID, self._secret):
+            return TokenRefusal("invalid_client", "no client with this id and secret")
+        if asked.grant != GRANT:
+            return TokenRefusal("unsupported_grant_type", f"only {GRANT} is granted")
+        token = f"{TOKEN_PREFIX}{len(self._expires_at):012x}"
+        self._expires_at[token] = now + self._lifetime_s
+        whole = self._lifetime_s.is_integer()
+        return Token(token, "Bearer", int(self._lifetime_s) if whole else self._lifetime_s)
+
+    async def _serve(
+        self, guest: Guest, asked: wire.Asked | Objection, token: str
+    ) -> httpx.Response:
+        done: _Done | None = None
+        reply: wire.Payment | Objection
+        if guest.arrived >= self._expires_at.get(token, guest.arrived):
+            reply = wire.unauthorized(token)
+        elif isinstance(asked, wire.Pay | wire.RefundOf):
+            done = self._once(asked)
+            reply = done.reply
+        elif isinstance(asked, Objection):
+            reply = asked
+        else:
+            reply = self._decide(asked)
+        delay_s = rest_s(self._desk.delays, guest.key, self._overhead, self._share)
+        try:
+            return await self._desk.answer(guest, delay_s, *wire.encode_reply(asked, reply))
+        finally:
+            if done:
+                done.telling = False
+
+    def _once(self, asked: wire.Pay | wire.RefundOf) -> _Done:
+        """The key is remembered with the request, so that another request cannot use it."""
+        known = self._done.get(asked.key)
+        if known is None:
+            known = self._done[asked.key] = _Done(asked, self._decide(asked))
+            return known
+        if known.asked != asked:
+            return _Done(asked, wire.PROBLEMS.objection("key-reused", "it names another request"))
+        if known.telling:
+            return _Done(asked, wire.PROBLEMS.objection("key-in-use", "its answer is under way"))
+        return known
+
+    def _decide(self, asked: wire.Asked) -> wire.Payment | Objection:
+        entry = self._book(asked)
+        if isinstance(entry, Refused):
+            return wire.PROBLEMS.objection(_KINDS[entry.no], entry.why)
+        return _payment(entry)
+
+    def _book(self, asked: wire.Asked) -> Entry | Refused:
+        match asked:
+            case wire.Pay():
+                entry = self.ledger.capture(_terms(asked.payment))
+                if isinstance(entry, Refused) and entry.no == "declined":
+                    # Not an error on this wire: the payment is there, and it is declined.
+                    return self.ledger.find(asked.payment.order_no)
+                return entry
+            case wire.Query():
+                return self.ledger.find(asked.order_no)
+            case wire.Cancel():
+                return self.ledger.void(asked.order_no)
+            case wire.RefundOf():
+                part, amount = asked.refund, asked.refund.amount
+                return self.ledger.refund(
+                    asked.order_no, part.refund_no, amount.value, amount.currency
+                )
+            case _:
+                assert_never(asked)
+
+
+def _terms(asked: wire.NewPayment) -> Terms:
+    amount = asked.amount
+    return Terms(
+        asked.order_no, asked.payer, asked.method, amount.value, amount.currency, asked.payee
+    )
+
+
+def _payment(entry: Entry) -> wire.Payment:
+    return wire.Payment(
+        entry.order_no,
+        _STATES[entry.state],
+        entry.terms.currency if entry.terms else NO_CURRENCY,
+        entry.terms.amount_minor if entry.terms else 0,
+        entry.refunded_minor,
+        entry.fee_minor,
+    )
+
+
+_STATES: dict[str, wire.State] = {
+    "paid": "succeeded",
+    "declined": "declined",
+    "voided": "canceled",
+    "refunded": "refunded",
+}
