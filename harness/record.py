@@ -91,6 +91,8 @@ class VariantSummary(msgspec.Struct, frozen=True, kw_only=True):
     prewarm: bool
     token_cache: bool
     parallel_confirm: bool
+    pay: str = ""
+    """The payment profiles it paid by, joined by "+"."""
     turns: int
     p50_ms: float | None
     p50_ms_lo: float | None
@@ -112,6 +114,7 @@ class VariantSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Answers of a model that the guard stopped."""
     errors: int
     fee_minor_mean: float
+    amount_minor_mean: float
     token_cost_minor_mean: float
     """Of the models' tokens, as the fee in minor units, but as fine as it is: a few hundredths."""
     human_ms_mean: float
@@ -128,6 +131,30 @@ class EffectSummary(msgspec.Struct, frozen=True, kw_only=True):
     estimate_ms: float
     lo_ms: float | None
     hi_ms: float | None
+
+
+class FeeSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A payment profile's fee, in minor units of CNY: max(minimum, rate * amount + fixed)."""
+
+    name: str
+    rate: float
+    fixed_minor: float
+    minimum_minor: float
+    monthly_minimum_minor: int
+    """Of fees or of volume: its source does not say."""
+    provenance: str
+
+
+class ClaimSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model is claimed to take for a short label and for a tool call, and what it was
+    measured to take; medians of the whole answer."""
+
+    claimed: str
+    measured: str
+    claimed_label_ms: float
+    measured_label_ms: float
+    claimed_call_ms: float
+    measured_call_ms: float
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,6 +196,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     health: Health
     variants: list[VariantSummary]
     effects: list[EffectSummary]
+    fees: list[FeeSummary] = []
+    claims: list[ClaimSummary] = []
 
 
 def sort(rows: Rows) -> None:

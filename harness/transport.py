@@ -48,7 +48,7 @@ async def measure(
             chunks = []
             try:
                 async for chunk in _stream(response):
-                    if first_token is None:
+                    if chunk and first_token is None:
                         now = clock.now()
                         first_byte = now if first_byte is None else first_byte
                         first_token = None if is_keep_alive(chunk) else now

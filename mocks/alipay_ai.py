@@ -224,17 +224,18 @@ class AlipayAi:
 
     def _pay(self, trade: Trade, call: _Call) -> Refusal | None:
         """None when it was paid now."""
-        if trade.entry.state == "open":
-            self._capture(trade, call.now)
-            if trade.entry.state == "paid":
-                notice = tell.notice_of_payment(trade)
-                self._tell(trade, "paid", call, lambda: notice)
-                return None
+        if trade.entry.state == "open" and self._capture(trade, call.now):
+            notice = tell.notice_of_payment(trade)
+            self._tell(trade, "paid", call, lambda: notice)
+            return None
         return refusal(SETTLED[trade.entry.state], out_trade_no=trade.order_no)
 
-    def _capture(self, trade: Trade, now: float) -> None:
-        if not isinstance(self.ledger.capture(trade.terms), Refused):
-            trade.paid_s = self._unix_s(now)
+    def _capture(self, trade: Trade, now: float) -> bool:
+        """False when it was declined."""
+        if isinstance(self.ledger.capture(trade.terms), Refused):
+            return False
+        trade.paid_s = self._unix_s(now)
+        return True
 
     def _wait_for_password(self, trade: Trade, call: _Call) -> None:
         if trade.pays_at is not None:
@@ -304,8 +305,10 @@ class AlipayAi:
 
         def make() -> httpx.Request | None:
             told = notice()
+            if told is None:
+                return None
             at = self._beijing(self._clock.now())
-            return told and wire.encode_notice(trade.notify_url, told, at, self._key)
+            return wire.encode_notice(trade.notify_url, told, at, self._key)
 
         self._courier.send(call.key, what, call.ends, make)
 

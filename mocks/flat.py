@@ -1,8 +1,8 @@
 """The traditional payment API's behaviour: a static key and a ledger, and nothing before a payment.
 
 It decides at a request's arrival and answers when the delay is over. Not modelled: webhooks, shared
-bills (their legs are payments of their own), users (a payment is the merchant's), and an expiry of
-order numbers.
+bills (their legs are payments of their own), whose payment it is (whoever has the key may ask for
+every one), and an expiry of order numbers.
 """
 
 from typing import assert_never
@@ -43,7 +43,7 @@ class Flat:
         guest = self._desk.arrive(request)
         asked = wire.decode_request(request)
         if isinstance(asked, wire.Describe):
-            return await self._desk.refuse(guest, *wire.encode_description())
+            return await self._desk.refuse(guest, *wire.encode_description(asked))
         if turned := self._desk.turned_away(guest):
             late = wire.PROBLEMS.turned_away(turned.why, turned.retry_after_s)
             return await self._desk.refuse(guest, *wire.encode_reply(asked, late))
@@ -76,7 +76,14 @@ class Flat:
 
 
 def _terms(asked: wire.NewPayment) -> Terms:
-    return Terms(asked.order_no, "", asked.method, asked.amount_minor, asked.currency, asked.payee)
+    return Terms(
+        asked.order_no,
+        asked.payer,
+        asked.method,
+        asked.amount_minor,
+        asked.currency,
+        asked.payee,
+    )
 
 
 def _payment(entry: Entry) -> wire.Payment:

@@ -9,11 +9,15 @@ import msgspec
 from harness.clock import Clock
 from harness.providers import MODELS
 from harness.providers.call import Endpoint
+from mocks.alipay_ai import AlipayAi
+from mocks.alipay_ai import credentials as alipay_credentials
 from mocks.courier import Deliver
+from mocks.flat import Flat
 from mocks.ledger import Ledger
 from mocks.model import Model
 from mocks.profile import GatewayProfile, ModelProfile, PaymentProfile, figures
 from mocks.setting import Setting
+from mocks.unionpay_ai import UnionpayAi
 from mocks.wechat_ai import WechatAi
 
 Mock = Callable[[httpx.Request], Awaitable[httpx.Response]]
@@ -40,6 +44,9 @@ class MakePayment(Protocol):
 
 PAYMENTS: dict[str, MakePayment] = {
     "wechat-ai": WechatAi,
+    "flat": Flat,
+    "unionpay-ai": UnionpayAi,
+    "alipay-ai": AlipayAi,
 }
 
 KEYS: dict[str, str] = {}
@@ -104,9 +111,12 @@ def key_of(provider: str) -> str:
 
 
 def endpoints(base_url: str, config: MockConfig) -> dict[str, Endpoint]:
-    """Where a client finds each mock behind this door, and the credentials that open it."""
+    """Where a client of this process finds each mock behind this door, and what opens it. A client
+    of mocks in another process asks them for the keys that were made there."""
     payments = {
         name: Endpoint(f"{base_url}/{name}", key_of(profile.provider))
+        if profile.provider != "alipay-ai"
+        else alipay_endpoint(f"{base_url}/{name}", *alipay_credentials())
         for name, profile in config.pay.items()
     }
     models = {
@@ -114,6 +124,10 @@ def endpoints(base_url: str, config: MockConfig) -> dict[str, Endpoint]:
         for provider, wire in MODELS.items()
     }
     return payments | models
+
+
+def alipay_endpoint(url: str, app_id: str, private_key: str, public_key: str) -> Endpoint:
+    return Endpoint(url, private_key, app_id, public_key)
 
 
 def provenance(config: MockConfig) -> dict[str, str]:

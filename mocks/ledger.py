@@ -6,7 +6,7 @@ mock puts these answers into its own words.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 BLOCKED_PAYEE = "payee-blocked"
@@ -94,13 +94,30 @@ class Ledger:
         if isinstance(entry, Refused):
             return entry
         if entry.state == "open":
-            broke = terms.user.rpartition("-")[2] == BROKE_USER
-            declined = broke or terms.payee == BLOCKED_PAYEE
+            declined = declines(terms)
             entry.state = "declined" if declined else "paid"
             entry.fee_minor = 0 if declined else self._fee(terms)
         if entry.state == "declined":
             return Refused("declined", "the payee is blocked, or the payer has no money")
         return entry
+
+    # Where a wire lets an order be tried more than once, or paid in less than its whole:
+
+    def decline(self, order_no: str) -> None:
+        """Note that an open order was tried and declined, for a reason that is not the books'."""
+        if self._entries[order_no].state == "open":
+            self._entries[order_no].state = "declined"
+
+    def reopen(self, order_no: str) -> None:
+        """A declined order is about to be tried again."""
+        if self._entries[order_no].state == "declined":
+            self._entries[order_no].state = "open"
+
+    def lower(self, order_no: str, amount_minor: int) -> None:
+        """Only so much of an open order will be captured."""
+        entry = self._entries[order_no]
+        assert entry.terms and entry.state == "open" and amount_minor <= entry.terms.amount_minor
+        entry.terms = replace(entry.terms, amount_minor=amount_minor)
 
     def find(self, order_no: str, user: str | None = None) -> Entry | Refused:
         entry = self._entries.get(order_no)
@@ -174,6 +191,11 @@ class Ledger:
 
 
 _NOT_FOUND = Refused("not_found", "no payment under this order number")
+
+
+def declines(terms: Terms) -> bool:
+    """Whether the books themselves never let this be paid."""
+    return terms.user.rpartition("-")[2] == BROKE_USER or terms.payee == BLOCKED_PAYEE
 
 
 def _paid(entry: Entry, user: str | None) -> Terms | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import httpx
 
 from harness import draws
+from harness.providers import SECOND
 from harness.providers.chat import Ask, ModelWire, Reply, Served, Trouble
 from mocks.brain import think, tokens_of
 from mocks.capacity import Turned
@@ -60,14 +61,21 @@ class Model:
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         guest = self._desk.arrive(request)
-        asked = self._wire.decode_request(request)
-        if self._wire.key_of(request) != self._key:
+        wire = self._spoken(request)
+        asked = wire.decode_request(request)
+        if wire.key_of(request) != self._key:
             asked = Trouble(kind="unauthorized", message="Incorrect API key provided.")
         plan = asked if isinstance(asked, Trouble) else self.plan(asked, guest)
         if isinstance(plan, Trouble) or isinstance(asked, Trouble):
             assert isinstance(plan, Trouble)
-            return await refuse(self._desk, self._wire, guest, plan)
-        return await serve(self._desk, self._wire, guest, asked, plan)
+            return await refuse(self._desk, wire, guest, plan)
+        return await serve(self._desk, wire, guest, asked, plan)
+
+    def _spoken(self, request: httpx.Request) -> ModelWire:
+        """The wire of this request: the provider's second one under that one's base path."""
+        second = SECOND.get(self._wire.NAME)
+        path = request.url.path
+        return second if second and f"{second.BASE_PATH}/" in path else self._wire
 
     def plan(self, asked: Ask, guest: Guest) -> Plan | Trouble:
         """The answer and its times, or why there is none. It waits for nothing."""
@@ -156,8 +164,9 @@ async def refuse(
     trouble: Trouble,
     headers: Mapping[str, str] = {},
 ) -> httpx.Response:
-    status, own, body = wire.encode_trouble(trouble)
-    extra = wire.encode_served(Served(request_id=request_id(guest)))
+    id_ = request_id(guest)
+    status, own, body = wire.encode_trouble(replace(trouble, request_id=id_))
+    extra = wire.encode_served(Served(request_id=id_))
     return await desk.refuse(guest, status, {**headers, **extra, **own}, body)
 
 

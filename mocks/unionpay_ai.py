@@ -61,7 +61,7 @@ class UnionpayAi:
         guest = self._desk.arrive(request)
         asked = wire.decode_request(request)
         if isinstance(asked, wire.Describe):
-            return await self._desk.refuse(guest, *wire.encode_description())
+            return await self._desk.refuse(guest, *wire.encode_description(asked))
         if turned := self._desk.turned_away(guest):
             late = wire.PROBLEMS.turned_away(turned.why, turned.retry_after_s)
             return await self._desk.refuse(guest, *wire.encode_reply(asked, late))

@@ -63,7 +63,7 @@ def _after(head_s: float, stream: httpx.AsyncByteStream, status: int = 200) -> H
 def test_a_streamed_body_is_timed_by_its_first_and_last_byte() -> None:
     stream = Slow((0.25, b"one "), (0.5, b"two "), (1.0, b"three"))
     took = _measured(_after(2.0, stream, 201))
-    assert (took.start, took.first_byte, took.end) == (10.0, 12.25, 13.75)
+    assert (took.start, took.first_byte, took.first_token, took.end) == (10.0, 12.25, 12.25, 13.75)
     assert (took.status, took.body, took.fault) == (201, b"one two three", "")
     assert took.headers["x-told"] == "yes"
     assert stream.closed
@@ -75,18 +75,53 @@ def test_a_body_in_one_piece_has_its_first_byte_at_its_end() -> None:
         return httpx.Response(200, content=b"all at once")
 
     took = _measured(handler)
-    assert (took.start, took.first_byte, took.end) == (10.0, 11.5, 11.5)
+    assert (took.start, took.first_byte, took.first_token, took.end) == (10.0, 11.5, 11.5, 11.5)
     assert took.body == b"all at once"
 
 
 def test_an_answer_without_a_body_is_timed_by_its_end() -> None:
     took = _measured(_after(1.0, Slow(), 204))
-    assert (took.first_byte, took.end, took.status, took.body) == (11.0, 11.0, 204, b"")
+    assert (took.first_byte, took.first_token, took.end) == (11.0, 11.0, 11.0)
+    assert (took.status, took.body) == (204, b"")
 
 
 def test_a_first_byte_at_time_zero_is_the_first_byte() -> None:
     took = _measured(_after(0.0, Slow((0.0, b"now"), (1.0, b"later"))), begin_s=0.0)
-    assert (took.start, took.first_byte, took.end) == (0.0, 0.0, 1.0)
+    assert (took.start, took.first_byte, took.first_token, took.end) == (0.0, 0.0, 0.0, 1.0)
+
+
+def _timed(*pieces: tuple[float, bytes]) -> tuple[float, float, float, bytes]:
+    """Seconds from the start until the first byte, the first token and the end; and the body."""
+    took = _measured(_after(1.0, Slow(*pieces)))
+    times = (took.first_byte, took.first_token, took.end)
+    return *(time - took.start for time in times), took.body
+
+
+KEEP_ALIVES = [b": keep-alive\n\n", b":\n", b"\n", b"\r\n", b": one\r\n\r\n: two\r\n\r\n", b"  \n"]
+
+
+@pytest.mark.parametrize("alive", KEEP_ALIVES)
+def test_a_keep_alive_is_the_first_byte_and_not_the_first_token(alive: bytes) -> None:
+    times = _timed((0.5, alive), (2.0, alive), (4.0, b"data: {}\n\n"), (1.0, b"data: [DONE]\n\n"))
+    assert times == (1.5, 7.5, 8.5, alive * 2 + b"data: {}\n\ndata: [DONE]\n\n")
+
+
+@pytest.mark.parametrize(
+    "token",
+    [b": waiting\n\ndata: {}\n\n", b"\n\n\n{", b"event: ping\n", b"\xff", b" {}", b"data: : {}"],
+)
+def test_what_comes_with_a_keep_alive_or_only_looks_like_one_is_the_first_token(
+    token: bytes,
+) -> None:
+    assert _timed((0.5, b": alive\n\n"), (1.0, token), (1.0, b"end"))[:3] == (1.5, 2.5, 3.5)
+
+
+def test_an_answer_of_nothing_but_keep_alives_has_its_first_token_at_its_end() -> None:
+    assert _timed((0.5, b"\n"), (2.0, b"\n"))[:3] == (1.5, 3.5, 3.5)
+
+
+def test_an_empty_piece_is_no_byte() -> None:
+    assert _timed((0.5, b""), (2.0, b"{}"))[:3] == (3.5, 3.5, 3.5)
 
 
 @pytest.mark.parametrize("status", [400, 429, 500, 503])
@@ -105,7 +140,7 @@ NEVER = Slow((1e6, b"too late"))
 )
 def test_patience_ends_a_call_exactly_when_it_runs_out(handler: Handler) -> None:
     took = _measured(handler, patience_s=2.5)
-    assert (took.start, took.first_byte, took.end) == (10.0, 12.5, 12.5)
+    assert (took.start, took.first_byte, took.first_token, took.end) == (10.0, 12.5, 12.5, 12.5)
     assert (took.status, took.body) == (0, b"")
     assert took.fault == "no whole answer within 2.5 s"
 
@@ -223,7 +258,7 @@ def test_a_real_socket_answers_and_no_proxy_of_the_environment_is_used(
         monkeypatch.delenv(name, raising=False)
     took, heads = _over_the_socket(_response(b"hello"), _get)
     assert (took.status, took.body, took.fault) == (200, b"hello", "")
-    assert took.start <= took.first_byte <= took.end
+    assert took.start <= took.first_byte <= took.first_token <= took.end
     assert [head.split(b"\r\n")[0] for head in heads] == [b"GET /x HTTP/1.1"]
 
 

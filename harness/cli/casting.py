@@ -11,6 +11,9 @@ from pathlib import Path
 from harness.flow.inbox import Inbox
 from harness.flow.model import Models, Role, Voice
 from harness.flow.payers import Payer
+from harness.flow.payers.alipay_ai import AlipayAi
+from harness.flow.payers.flat import Flat
+from harness.flow.payers.unionpay_ai import UnionpayAi
 from harness.flow.payers.wechat_ai import WechatAi
 from harness.flow.strategy import Strategy
 from harness.providers import MODELS
@@ -21,6 +24,9 @@ MakePayer = Callable[[Endpoint, Inbox, PaymentProfile], Payer]
 
 PAYERS: dict[str, MakePayer] = {
     "wechat-ai": lambda at, inbox, profile: WechatAi(at),
+    "flat": lambda at, inbox, profile: Flat(at),
+    "unionpay-ai": lambda at, inbox, profile: UnionpayAi(at),
+    "alipay-ai": lambda at, inbox, profile: AlipayAi(at, inbox, *_approval_s(profile)),
 }
 """The client of each provider. The keys are those of the wires and of the mocks."""
 
@@ -60,6 +66,10 @@ class Variant:
     lanes: tuple[str, ...]
 
     @property
+    def pay(self) -> str:
+        return "+".join(self.lanes)
+
+    @property
     def prewarm(self) -> bool:
         return self.strategy.prewarm
 
@@ -87,6 +97,11 @@ def lanes_of(pay: str) -> tuple[str, ...]:
 
 def lane_name(profile: str) -> str:
     return Path(profile).stem if profile.endswith(".toml") else profile
+
+
+def _approval_s(profile: PaymentProfile) -> tuple[float, float]:
+    assert profile.approval, "a profile that is loaded has what its provider needs"
+    return profile.approval.p50_s, profile.approval.p99_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

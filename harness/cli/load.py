@@ -126,6 +126,7 @@ def _load(
 def _probe(
     problems: Problems, options: Options, url: str | None, strategy: str, duration_s: float
 ) -> tuple[Run, Course]:
+    from harness.cli.casting import Variant
     from harness.cli.open_load import run_probe
     from harness.cli.outcome import Run
     from harness.cli.progress import TurnBar
@@ -145,7 +146,7 @@ def _probe(
     run = Run(
         scenario_name="http",
         scenario=probe,
-        strategies=[Strategy()],
+        variants=[Variant("baseline", Strategy(), ())],
         factors=[],
         clock="real",
         endpoints="real",

@@ -22,7 +22,8 @@ def mock_process(config: MockConfig, port: int = 0) -> Iterator[str]:
         if not listening:
             raise RuntimeError("the mock process did not start; its error is above")
         yield f"http://{LOOPBACK}:{int(listening)}"
-        if process.ended:
-            raise RuntimeError("the mock process ended before the run did; its error is above")
     finally:
-        process.end()
+        code = process.end()
+    # Asking beforehand whether it lives would miss one that is still dying.
+    if code != 0:
+        raise RuntimeError("the mock process ended before the run did; its error is above")

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Literal
 
 from harness import record
 from harness.cli.casting import Variant
+from harness.cli.claims import claim_summaries, fee_summaries
 from harness.cli.course import Course
 from harness.cli.exits import INVALID, PASS
 from harness.cli.wiring import Setup
 from harness.clock import ClockName
-from harness.flow.strategy import Strategy
 from harness.load.health import examine
-from harness.record import RunSummary
+from harness.record import ClaimSummary, FeeSummary, RunSummary
 from harness.stats.summary import effect_summaries, variant_summaries
 from mocks.host import provenance
 from mocks.profile import Profile, fingerprint
@@ -46,7 +46,7 @@ class Run:
 
     scenario_name: str
     scenario: "DataclassInstance"
-    strategies: Sequence[Strategy | Variant]
+    variants: Sequence[Variant]
     factors: Sequence[str]
     clock: ClockName
     endpoints: Literal["mock", "staging", "real"]
@@ -55,6 +55,8 @@ class Run:
     parameters: Mapping[str, float]
     profiles: Mapping[str, str]
     provenance: Mapping[str, str]
+    fees: Sequence[FeeSummary] = ()
+    claims: Sequence[ClaimSummary] = ()
 
 
 def store(run: Run, course: Course, started: Started, out: Path) -> tuple[RunSummary, Path]:
@@ -86,8 +88,10 @@ def store(run: Run, course: Course, started: Started, out: Path) -> tuple[RunSum
         valid=not reasons,
         invalid_because=reasons,
         health=health,
-        variants=variant_summaries(rows, run.strategies),
-        effects=effect_summaries(rows, run.strategies, run.factors, run.seed),
+        variants=variant_summaries(rows, run.variants),
+        effects=effect_summaries(rows, run.variants, run.factors, run.seed),
+        fees=list(run.fees),
+        claims=list(run.claims),
     )
     record.write(folder, summary, rows)
     record.point_latest(folder)
@@ -106,7 +110,7 @@ def run_of(
     return Run(
         scenario_name=scenario_name,
         scenario=setup.scenario,
-        strategies=setup.variants,
+        variants=setup.variants,
         factors=factors,
         clock=setup.clock,
         endpoints="mock",
@@ -115,6 +119,8 @@ def run_of(
         parameters={"rate": setup.rate, "think_scale": setup.think_scale, **(swept or {})},
         profiles={name: fingerprint(profile) for name, profile in profiles.items()},
         provenance=provenance(setup.mocks),
+        fees=fee_summaries(mocks),
+        claims=claim_summaries(mocks),
     )
 
 

@@ -4,11 +4,17 @@ each; it starts no mocks."""
 import contextlib
 from collections.abc import AsyncIterator
 
+import httpx
+
 from harness.cli.inbox_server import inbox_server
 from harness.cli.wiring import Setup, Way
+from harness.clock import RealClock
+from harness.flow.flow import PATIENCE_S
 from harness.flow.inbox import Inbox
-from harness.transport import socket_transport
-from mocks.host import endpoints
+from harness.providers import alipay_ai
+from harness.providers.call import Endpoint
+from harness.transport import measure, socket_transport
+from mocks.host import alipay_endpoint, endpoints
 
 
 @contextlib.asynccontextmanager
@@ -30,4 +36,16 @@ async def socket_way(setup: Setup, base_url: str) -> AsyncIterator[Way]:
         inbox = Inbox("")
         if any(profile.webhook for profile in setup.mocks.pay.values()):
             inbox.url = await stack.enter_async_context(inbox_server(inbox))
-        yield Way(transport, endpoints(base_url, setup.mocks), inbox)
+        at = endpoints(base_url, setup.mocks)
+        for lane, profile in setup.mocks.pay.items():
+            if profile.provider == "alipay-ai":
+                at[lane] = await _alipay(transport, at[lane].base_url)
+        yield Way(transport, at, inbox)
+
+
+async def _alipay(transport: httpx.AsyncBaseTransport, base_url: str) -> Endpoint:
+    """With the keys that the mocks' own process has made."""
+    call = alipay_ai.fetch_keys(base_url)
+    took = await measure(transport, RealClock(), call.request, PATIENCE_S)
+    keys = call.decode(took.status, took.headers, took.body)
+    return alipay_endpoint(base_url, keys.app_id, keys.app_private_key, keys.alipay_public_key)

@@ -84,10 +84,12 @@ class Flow:
     token_cost_micro: int = 0
     """What the models' tokens cost, in millionths of a CNY."""
     human: float = 0.0
-    """Seconds that the user took within the turn, to approve a payment; no part of any response
-    time."""
+    """Seconds in which a user, or several at once, took time within the turn to approve a payment;
+    no part of any response time."""
     fault: str = ""
     spans: list[Span] = field(default_factory=list)
+    _people: int = 0
+    _busy_since: float = 0.0
     _attempts: Counter[str] = field(default_factory=Counter)
     _forks: set[asyncio.Task[Any]] = field(default_factory=set)
 
@@ -127,9 +129,14 @@ class Flow:
         """The user takes so long, in real-life seconds; recorded, and kept apart from the system's
         time."""
         start = self.now()
+        if not self._people:
+            self._busy_since = start
+        self._people += 1
         await self.sleep(draws.microseconds(seconds * self.world.think_scale))
         end = self.now()
-        self.human += end - start
+        self._people -= 1
+        if not self._people:
+            self.human += end - self._busy_since
         self.spans.append(Span(stage, "", start, end, end, end, 0, 1, None))
 
     async def notice(

@@ -6,6 +6,7 @@ nothing.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -36,6 +37,7 @@ class Inbox:
         self._receivers: dict[str, Receive] = {}
         self._seen: set[str] = set()
         self._news: dict[str, asyncio.Queue[Notice]] = {}
+        self._waiting: Counter[str] = Counter()
         self.repeated = 0
         """Notices that came again; each was acknowledged and told nobody."""
         self.forged = 0
@@ -64,7 +66,16 @@ class Inbox:
     async def next(self, order_no: str) -> Notice:
         """The next news of that order, which may have come already. It waits for ever: how long
         to wait, and what to do then, is the caller's."""
-        return await self._of(order_no).get()
+        self._waiting[order_no] += 1
+        try:
+            return await self._of(order_no).get()
+        finally:
+            self._waiting[order_no] -= 1
+            if not self._waiting[order_no]:
+                del self._waiting[order_no]
+                if self._of(order_no).empty():
+                    # Most orders have one notice: nothing is kept of them but its id.
+                    del self._news[order_no]
 
     def _of(self, order_no: str) -> asyncio.Queue[Notice]:
         return self._news.setdefault(order_no, asyncio.Queue())

@@ -40,18 +40,19 @@ class Child:
         assert self._process.stdout is not None
         return self._process.stdout
 
-    @property
-    def ended(self) -> bool:
-        return self._process.poll() is not None
+    def end(self) -> int:
+        """End its input, and then it, by force if it must be. A second time does nothing.
 
-    def end(self) -> None:
-        """End its input, and then it, by force if it must be. A second time does nothing."""
+        The answer is its exit code, that of the signal that it died by negated, or 0 where the
+        force was ours."""
         assert self._process.stdin is not None and self._process.stdout is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
         try:
-            self._process.wait(timeout=PATIENCE_S)
+            code = self._process.wait(timeout=PATIENCE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+            code = 0
         self._process.stdout.close()
+        return code

@@ -2,11 +2,18 @@
 
 from types import ModuleType
 
-from harness.providers import openai, wechat_ai
+from harness.providers import alipay_ai, anthropic, flat, gemini, openai, unionpay_ai, wechat_ai
 from harness.providers.chat import ModelWire
 
 PAYMENTS: dict[str, ModuleType] = {
     wechat_ai.NAME: wechat_ai,
+    alipay_ai.NAME: alipay_ai,
+    flat.NAME: flat,
+    unionpay_ai.NAME: unionpay_ai,
 }
 
-MODELS: dict[str, ModelWire] = {wire.NAME: wire for wire in (openai.OPENAI,)}
+MODELS: dict[str, ModelWire] = {
+    wire.NAME: wire for wire in (openai.OPENAI, anthropic.ANTHROPIC, gemini.GEMINI)
+}
+SECOND: dict[str, ModelWire] = {wire.NAME: wire for wire in (gemini.COMPATIBLE,)}
+"""The wires that a provider speaks besides its own, under a base path of their own."""

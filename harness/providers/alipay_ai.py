@@ -56,6 +56,7 @@ from harness.providers.call import (
 NAME = "alipay-ai"
 GATEWAY_PATH, CLIENT_PATH, KEYS_PATH = "/gateway.do", "/client/pay", "/_keys"
 QR_PREFIX = "https://qr.alipay.com/"
+Turned = Literal["rate_limited", "overloaded"]
 TAKEN, NOT_TAKEN = b"success", b"failure"
 """What an app answers to a notice; nothing but the first ends the tries."""
 
@@ -195,7 +196,7 @@ def encode_reply(
 
 
 def encode_turned(
-    to: Asked | Submitted | Refused, why: Literal["rate_limited", "overloaded"], private_pem: str
+    to: Asked | Submitted | Refused, why: Turned, private_pem: str
 ) -> tuple[int, dict[str, str], bytes]:
     """What a server answers that takes no call in now: like all else it comes with HTTP 200."""
     sub_code = "isv.app-call-limited" if why == "rate_limited" else "isp.unknow-error"

@@ -77,4 +77,5 @@ def _is_address(text: str) -> bool:
         url = httpx.URL(text)
     except (httpx.InvalidURL, ValueError):
         return False
-    return not text or (url.scheme in ("http", "https") and bool(url.host))
+    whole = url.scheme in ("http", "https") and bool(url.host) and (url.port or 1) < 65536
+    return whole or not text

@@ -119,6 +119,8 @@ class Trouble:
     code: str | None = None
     """OpenAI's machine-readable name, where the kind alone does not tell it."""
     retry_after_s: float = 0.0
+    request_id: str = ""
+    """Which request it was; some wires tell it in the body too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ problem details (RFC 9457) as errors. `GET /openapi.json` describes it whole.
 """
 
 import re
-from functools import cache
+from functools import lru_cache
 from typing import Literal, get_args
 
 import httpx
@@ -60,6 +60,7 @@ class NewPayment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     order_no: Number
     amount_minor: Positive
     currency: Currency
+    payer: Text
     method: Text
     payee: Text
 
@@ -102,7 +103,10 @@ class RefundOf(msgspec.Struct, frozen=True):
 
 
 class Describe(msgspec.Struct, frozen=True):
-    """The description of this interface; it needs no key."""
+    """The description of this interface; it needs no key. `base` is the path that all others begin
+    with."""
+
+    base: str
 
 
 Asked = NewPayment | Query | Void | RefundOf
@@ -176,7 +180,7 @@ def decode_request(request: httpx.Request) -> Asked | Describe | Objection:
     if request.method != allowed:
         return PROBLEMS.wrong_method(allowed)
     if path["description"]:
-        return Describe()
+        return Describe(request.url.path.removesuffix(DESCRIPTION_PATH))
     if allowed == "GET":
         return Query(order_no)
     if act == "void":
@@ -200,8 +204,8 @@ def encode_reply(asked: object, reply: Payment | Objection) -> Answer:
     return status, {"content-type": JSON}, msgspec.json.encode(reply)
 
 
-def encode_description() -> Answer:
-    return 200, {"content-type": JSON}, _description()
+def encode_description(asked: Describe) -> Answer:
+    return 200, {"content-type": JSON}, _description(asked.base)
 
 
 _PATH = re.compile(
@@ -210,14 +214,14 @@ _PATH = re.compile(
 )
 
 
-@cache
-def _description() -> bytes:
+@lru_cache(maxsize=8)
+def _description(base: str) -> bytes:
     order_no = Parameter("order_no", "path", Number, "The merchant's own number of the payment")
     one = f"{PAYMENTS_PATH}/{{order_no}}"
     return document(
         title="A traditional payment API",
         says="Served by a mock. No money moves. Integers are written without a fraction.",
-        server=f"/{NAME}",
+        server=base or "/",
         schemes={"key": {"type": "apiKey", "in": "header", "name": KEY_HEADER}},
         security="key",
         operations=[

@@ -26,6 +26,11 @@ def encode_event(event: Event) -> bytes:
     return f"{name}{data}\n".encode()
 
 
+def encode_json(data: bytes) -> bytes:
+    """An event whose data is JSON as encoders write it: it has no line end."""
+    return b"data: %b\n\n" % data
+
+
 def encode_comment(text: str) -> bytes:
     return f": {text}\n\n".encode()
 

@@ -14,7 +14,8 @@ import httpx
 DRAW_HEADER = "x-tollbench-draw"
 TOLD_HEADER = "x-tollbench-told"
 
-_DRAW = re.compile(r"(-?\d{1,15})\.(\d{1,15})\.(\d{1,15})\.([!-~]{1,64})\.(\d{1,15})", re.ASCII)
+_NUMBER = r"(-?\d{1,15})"
+_DRAW = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}\.([!-~]{{1,200}})\.{_NUMBER}", re.ASCII)
 # Bounded and plain: mocks write parts of it into headers, logs and journals.
 
 

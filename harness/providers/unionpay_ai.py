@@ -15,7 +15,7 @@ the Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header-07), probl
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Annotated, Literal, get_args
 
 import httpx
@@ -154,7 +154,10 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Describe:
-    """The description of this interface; it needs no token."""
+    """The description of this interface; it needs no token. `base` is the path that all others
+    begin with."""
+
+    base: str
 
 
 Asked = Pay | RefundOf | Query | Cancel
@@ -236,7 +239,7 @@ def decode_request(
     if request.method != allowed:
         return PROBLEMS.wrong_method(allowed)
     if path["description"]:
-        return Describe()
+        return Describe(request.url.path.removesuffix(DESCRIPTION_PATH))
     if path["token"]:
         return decode_client(request)
     if allowed == "GET":
@@ -270,8 +273,8 @@ def encode_reply(asked: object, reply: Payment | Objection) -> Answer:
     return status, {"content-type": JSON}, msgspec.json.encode(reply)
 
 
-def encode_description() -> Answer:
-    return 200, {"content-type": JSON}, _description()
+def encode_description(asked: Describe) -> Answer:
+    return 200, {"content-type": JSON}, _description(asked.base)
 
 
 _KEY = re.compile("[!-~]{1,255}")
@@ -281,16 +284,16 @@ _PATH = re.compile(
 )
 
 
-@cache
-def _description() -> bytes:
+@lru_cache(maxsize=8)
+def _description(base: str) -> bytes:
     order_no = Parameter("order_no", "path", Number, "The merchant's own number of the payment")
     key = Parameter(KEY_HEADER, "header", Key, "Under one key one request is done, once")
     one = f"{PAYMENTS_PATH}/{{order_no}}"
-    grant = {"tokenUrl": f"/{NAME}{TOKEN_PATH}", "scopes": {}}
+    grant = {"tokenUrl": base + TOKEN_PATH, "scopes": {}}
     return document(
         title="UnionPay's upcoming AI gateway, as it may be",
         says="Served by a mock: all of it is assumed, and no money moves.",
-        server=f"/{NAME}",
+        server=base or "/",
         schemes={
             "token": {"type": "oauth2", "flows": {"clientCredentials": grant}},
             "client": {"type": "http", "scheme": "basic"},

@@ -8,7 +8,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.record import EffectSummary, Health, RunSummary, VariantSummary
+from harness.record import ClaimSummary, EffectSummary, Health, RunSummary, VariantSummary
+from harness.report.costs import (
+    claim_sentence,
+    cost_sentence,
+    print_fees,
+    print_hanging,
+    provenance_sentence,
+)
 from harness.report.words import (
     FACTORS,
     NEVER,
@@ -17,6 +24,8 @@ from harness.report.words import (
     fastest,
     from_baseline,
     interval,
+    label,
+    pays_apart,
     percentile,
     quantile_text,
     reading,
@@ -36,7 +45,7 @@ BUDGETS = ("1s", "3s", "5s")
 STAGES = ("intent", "session", "pay", "confirm")
 NOTABLE_SHARE = 0.05
 READING_STYLES = {"saves": "green", "costs": "red", "cannot tell": "dim", "too few rounds": "dim"}
-TROUBLE_HEADERS = {"corrections": "correc-\ntions", "errors": "errors"}
+TROUBLE_HEADERS = {"corrections": "correc-\ntions", "guarded": "guarded", "errors": "errors"}
 NEVER_NOTE = f"{NEVER}: so many turns failed that the figure lies among them"
 MAIN_NOTE = "A mitigation's change is averaged over the settings of the others."
 PAIR_NOTE = "a x b is the change of a with b on, minus with b off: above 0 they overlap."
@@ -60,6 +69,10 @@ def print_report(
         _print_effects(summary.effects, console)
     if variants:
         _print_stages(variants, console)
+        _print_human(variants, console)
+    if pays_apart(variants):
+        print_fees(summary, console)
+    _print_claims(summary.claims, console)
     _print_provenance(summary, console)
     _print_validity(summary, results_path, console)
 
@@ -67,7 +80,8 @@ def print_report(
 def _print_title(summary: RunSummary, variants: list[VariantSummary], console: Console) -> None:
     facts = [f"{summary.clock} clock, {summary.endpoints}", f"seed {summary.seed}"]
     if variants:
-        facts.append(f"{turn_count([v.turns for v in variants])} a strategy")
+        whom = "provider" if pays_apart(variants) else "strategy"
+        facts.append(f"{turn_count([v.turns for v in variants])} a {whom}")
     facts.append(
         f"{summary.rounds} rounds"
         if summary.rounds_finished == summary.rounds
@@ -119,6 +133,7 @@ def _print_costs(variants: list[VariantSummary], currency: str, console: Console
         name: counts
         for name, counts in (
             ("corrections", [v.corrections for v in variants]),
+            ("guarded", [v.guarded for v in variants]),
             ("errors", [v.errors for v in variants]),
         )
         if any(counts)
@@ -134,6 +149,7 @@ def _print_costs(variants: list[VariantSummary], currency: str, console: Console
     for name in (name for name in troubles if name not in shown):
         told = [f"{v.name} {n}" for v, n in zip(variants, troubles[name], strict=True) if n]
         console.print(Text(f"{name}: {', '.join(told)}"))
+    console.print(Text(cost_sentence(variants), style="dim"))
 
 
 def _cost_table(
@@ -144,7 +160,7 @@ def _cost_table(
     gap: int,
 ) -> Table:
     budgets = [f"within\n{budget[:-1]} {budget[-1]}" for budget in BUDGETS]
-    fixed = ["calls/\nturn", "wasted\nwarms", "stale\ntokens", "rever-\nsals", "mean\nfee"]
+    fixed = ["calls/\nturn", "wasted\nwarms", "stale\ntokens", "rever-\nsals", "mean\ncost"]
     headers = [TROUBLE_HEADERS[name] for name in troubles]
     table = _strategy_table(variants, [*budgets, *fixed, *headers], gap)
     for row, v in enumerate(variants):
@@ -155,7 +171,7 @@ def _cost_table(
             str(v.wasted_prewarms),
             str(v.stale_tokens),
             str(v.reversals),
-            _money(v.fee_minor_mean, currency),
+            _money(v.fee_minor_mean + v.token_cost_minor_mean, currency),
             *(str(counts[row]) for counts in troubles.values()),
         )
     return table
@@ -177,7 +193,7 @@ def _print_effects(effects: Sequence[EffectSummary], console: Console) -> None:
         console.print(Text(f"{MAIN_NOTE}\n{PAIR_NOTE}", style="dim"))
     console.print()
     for sentence in effect_sentences(effects):
-        _print_hanging("-", Text(sentence), console)
+        print_hanging("-", Text(sentence), console)
 
 
 def _effect_cell(effect: EffectSummary | None) -> Text:
@@ -195,6 +211,14 @@ def _print_stages(variants: list[VariantSummary], console: Console) -> None:
         if _fits(table, console):
             break
     console.print(table)
+
+
+def _print_human(variants: Iterable[VariantSummary], console: Console) -> None:
+    """What users did meanwhile, which is in no figure above."""
+    told = [f"{label(v)} {v.human_ms_mean:.0f} ms" for v in variants if v.human_ms_mean]
+    if told:
+        text = f"The users' own time to approve, in none of these figures: {', '.join(told)}"
+        console.print(Text(text, style="dim"))
 
 
 def _stage_table(
@@ -223,22 +247,28 @@ def _named_stages(variants: Iterable[VariantSummary]) -> tuple[list[str], list[s
     return [stage for stage in STAGES if stage in most], notable[:1]
 
 
+def _print_claims(claims: Iterable[ClaimSummary], console: Console) -> None:
+    """What a model is claimed to take, and the gap to what was measured."""
+    for claim in claims:
+        console.print()
+        print_hanging("claimed", Text(claim_sentence(claim)), console)
+
+
 def _print_provenance(summary: RunSummary, console: Console) -> None:
     """A claim must not pass for a measurement: the report says which delays were whose."""
     if summary.provenance:
-        told = "; ".join(f"{figures}: {origin}" for figures, origin in summary.provenance.items())
         console.print()
-        _print_hanging("mocked", Text(told), console)
+        print_hanging("mocked", Text(provenance_sentence(summary.provenance)), console)
 
 
 def _print_validity(summary: RunSummary, results_path: str, console: Console) -> None:
     console.print()
     if summary.valid:
-        _print_hanging(Text("VALID", "bold green"), Text(_health(summary.health)), console)
+        print_hanging(Text("VALID", "bold green"), Text(_health(summary.health)), console)
     else:
         reasons = "; ".join(summary.invalid_because) or "no reason was recorded"
-        _print_hanging(Text("INVALID", "bold red"), Text(reasons, "red"), console)
-        _print_hanging("", Text(_health(summary.health)), console)
+        print_hanging(Text("INVALID", "bold red"), Text(reasons, "red"), console)
+        print_hanging("", Text(_health(summary.health)), console)
     console.print(Text(f"results  {results_path}"), soft_wrap=True)
 
 
@@ -262,18 +292,12 @@ def _print_heading(heading: str, console: Console) -> None:
     console.print(Text(heading, style="bold"))
 
 
-def _print_hanging(mark: Text | str, body: Text, console: Console) -> None:
-    """Print the body beside its mark, so that wrapped lines stay clear of the mark."""
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
-    grid.add_row(mark, body)
-    console.print(grid)
-
-
 def _strategy_table(variants: Sequence[VariantSummary], headers: Iterable[str], gap: int) -> Table:
-    """An empty table that opens with a column of marks for each mitigation that varies."""
+    """An empty table that opens with a column of marks for each mitigation that varies, or with
+    the payment profile where that does."""
     table = _plain_table(gap)
+    if pays_apart(variants):
+        table.add_column("pays by", no_wrap=True)
     for factor in varied(variants):
         table.add_column(MARK_HEADERS[factor], justify="center", no_wrap=True)
     for header in headers:
@@ -296,7 +320,8 @@ def _marks(
     variant: VariantSummary, variants: Sequence[VariantSummary], console: Console
 ) -> list[Text]:
     on, off = ("x", "-") if console.options.ascii_only else ("●", "·")
-    return [
+    payers = [Text(variant.pay)] if pays_apart(variants) else []
+    return payers + [
         Text(on) if factor in switched_on(variant) else Text(off, style="dim")
         for factor in varied(variants)
     ]

@@ -70,9 +70,17 @@ def fastest(variants: Iterable[VariantSummary]) -> list[VariantSummary]:
     return [v for p50, v in known if p50 == least]
 
 
+def pays_apart(variants: Iterable[VariantSummary]) -> bool:
+    """Whether these differ in the payment providers that they pay by, and not in strategy."""
+    return len({variant.pay for variant in variants}) > 1
+
+
 def label(variant: VariantSummary) -> str:
-    """`baseline`, `pre-warming + token caching`, or `all three` where nothing is off."""
+    """`baseline`, `pre-warming + token caching`, or `all three` where nothing is off; the payment
+    profile where the variant is named for it."""
     on = switched_on(variant)
+    if variant.name not in ("baseline", "+".join(on)):
+        return variant.name
     if len(on) == len(FACTORS):
         return "all three"
     return " + ".join(FACTORS[factor] for factor in on) or "baseline"

@@ -86,18 +86,26 @@ def _add_stages(
     stages: dict[str, float], flow: FlowRow, path: list[SpanRow], approvals: list[SpanRow]
 ) -> None:
     """Adds one turn's awaited time, counting no moment twice, none outside the response, and none
-    in which the user was busy with an approval."""
+    in which a user was busy with an approval."""
     cursor, answered = flow.due_s, flow.due_s + (flow.response_ms + flow.human_ms) / 1000
+    busy = _joined(approvals)
     for span in sorted(path, key=lambda span: (span.start_s, span.end_s)):
         start, end = max(span.start_s, cursor), min(span.end_s, answered)
         if span.stage != APPROVE:
-            human = sum(_overlap_s(start, end, busy) for busy in approvals)
+            human = sum(max(0.0, min(end, to) - max(start, since)) for since, to in busy)
             stages[span.stage] += max(0.0, end - start - human) * 1000
         cursor = max(cursor, end)
 
 
-def _overlap_s(start: float, end: float, span: SpanRow) -> float:
-    return max(0.0, min(end, span.end_s) - max(start, span.start_s))
+def _joined(approvals: Iterable[SpanRow]) -> list[tuple[float, float]]:
+    """When anybody was busy: several may approve at once, each a leg of one bill."""
+    joined: list[tuple[float, float]] = []
+    for start, end in sorted((span.start_s, span.end_s) for span in approvals):
+        if joined and start <= joined[-1][1]:
+            start, before = joined.pop()
+            end = max(end, before)
+        joined.append((start, end))
+    return joined
 
 
 def _means(stages: dict[str, float], response_ms: float, turns: int) -> dict[str, float]:

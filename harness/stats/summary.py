@@ -28,6 +28,8 @@ class Strategy(Protocol):
     def token_cache(self) -> bool: ...
     @property
     def parallel_confirm(self) -> bool: ...
+    @property
+    def pay(self) -> str: ...
 
 
 _LEVEL: Mapping[str, Callable[[Strategy], bool]] = {
@@ -113,6 +115,7 @@ def _variant_summary(
         prewarm=strategy.prewarm,
         token_cache=strategy.token_cache,
         parallel_confirm=strategy.parallel_confirm,
+        pay=strategy.pay,
         turns=turns,
         p50_ms=p50.estimate,
         p50_ms_lo=p50.lo,
@@ -132,6 +135,7 @@ def _variant_summary(
         guarded=sum(flow.guarded for flow in flows),
         errors=sum(flow.outcome == "error" for flow in flows),
         fee_minor_mean=sum(flow.fee_minor for flow in flows) / max(1, turns),
+        amount_minor_mean=sum(flow.amount_minor for flow in flows) / max(1, turns),
         token_cost_minor_mean=sum(flow.token_cost_micro for flow in flows) / 1e4 / max(1, turns),
         human_ms_mean=sum(flow.human_ms for flow in flows) / max(1, turns),
         critical_ms=critical_ms,

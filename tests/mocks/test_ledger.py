@@ -2,22 +2,27 @@
 
 from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from harness.providers.wechat_ai import Order, Receipt, Refusal
-from mocks.ledger import BLOCKED_PAYEE, Entry, Ledger
+from mocks.ledger import BLOCKED_PAYEE, BROKE_USER, Entry, Ledger, Refused, Terms
 from tests.mocks.visit import PAY
 
-users = st.sampled_from(["ada", "bob"])
+users = st.sampled_from(["ada", "ada", "bob", "bob", f"bob-{BROKE_USER}"])
 numbers = st.sampled_from(["o-1", "o-2", "o-3"])
 refund_numbers = st.sampled_from(["r-1", "r-2", "r-3", ""])
 amounts = st.integers(1, 60)
 currencies = st.sampled_from(["CNY", "CNY", "CNY", "EUR"])
 payees = st.sampled_from(["tea-house", "metro", BLOCKED_PAYEE])
+bills = st.sampled_from(["", "", "b-1", "b-1", "b-2"])
+totals = st.sampled_from([60, 60, 90])
+orders = st.builds(
+    Terms, numbers, users, st.just("card"), amounts, currencies, payees, bills, totals
+)  # fmt: skip
 
 # Fees
 
@@ -58,112 +63,230 @@ def test_the_minimum_stops_mattering_at_16_67() -> None:
 # Single rules
 
 
+def terms(order_no: str = "o-1", amount_minor: int = 100, **more: Any) -> Terms:
+    return replace(Terms(order_no, "ada", "card", amount_minor, "CNY", "tea-house"), **more)
+
+
 def test_a_number_that_was_voided_first_can_never_be_paid() -> None:
-    books = Ledger(PAY.fee.of)
-    order = Order("o-1", "ada", "card", 100)
-    voided = books.void(order)
-    assert isinstance(voided, Receipt)
-    assert (voided.state, voided.amount_minor, voided.fee_minor) == ("voided", 0, 0)
+    ledger = fresh()
+    voided = ledger.void("o-1", "ada")
+    assert isinstance(voided, Entry)
+    assert (voided.state, voided.terms, voided.fee_minor) == ("voided", None, 0)
     for _ in range(2):
-        assert code(books.authorize(order)) == "ORDER_CLOSED"
-    assert code(books.query(order)) == "ORDER_NOT_FOUND"
-    assert books.void(order) == voided
+        assert no(ledger.capture(terms())) == no(ledger.open(terms())) == "closed"
+    assert no(ledger.find("o-1")) == "not_found"
+    assert ledger.void("o-1", "ada") is voided
 
 
 def test_a_void_gives_the_fee_back_and_a_refund_does_not() -> None:
-    books = Ledger(PAY.fee.of)
-    orders = [Order(f"o-{n}", "ada", "card", 5000) for n in (1, 2)]
-    assert [books.authorize(order) for order in orders] == [
-        Receipt(order.order_no, f"wx{n:010d}", "paid", 5000, "CNY", 30)
-        for n, order in enumerate(orders)
-    ]
-    voided = books.void(orders[0])
-    refunded = books.refund(Order("o-2", "ada", "card", 5000, refund_no="r-1"))
-    assert voided == Receipt("o-1", "wx0000000000", "voided", 5000, "CNY", 0)
-    assert refunded == Receipt("o-2", "wx0000000001", "refunded", 5000, "CNY", 30, 5000)
+    ledger = fresh()
+    first, second = (entry(ledger.capture(terms(f"o-{n}", 5000))) for n in (1, 2))
+    assert (first.state, first.fee_minor, second.state, second.fee_minor) == ("paid", 30) * 2
+    ledger.void("o-1")
+    ledger.refund("o-2", "r-1", 5000)
+    assert (first.state, first.fee_minor, first.refunded_minor) == ("voided", 0, 0)
+    assert (second.state, second.fee_minor, second.refunded_minor) == ("refunded", 30, 5000)
 
 
 def test_a_payment_may_be_given_back_in_parts_to_the_last_unit() -> None:
-    books = Ledger(PAY.fee.of)
-    books.authorize(Order("o-1", "ada", "card", 100))
+    ledger = fresh()
+    ledger.capture(terms())
     for n, (amount, refunded) in enumerate([(60, 60), (39, 99), (1, 100)]):
-        told = books.refund(Order("o-1", "ada", "card", amount, refund_no=f"r-{n}"))
-        assert isinstance(told, Receipt)
-        assert told.refunded_minor == refunded
-    over = Order("o-1", "ada", "card", 1, refund_no="r-9")
-    assert code(books.refund(over)) == "REFUND_EXCEEDS_PAID"
+        assert entry(ledger.refund("o-1", f"r-{n}", amount)).refunded_minor == refunded
+    assert no(ledger.refund("o-1", "r-9", 1)) == "exceeds"
 
 
-def test_every_order_has_a_transaction_id_of_its_own() -> None:
-    books = Ledger(PAY.fee.of)
+def test_every_order_has_a_number_of_its_own() -> None:
+    ledger = fresh()
     for n in range(50):
-        (books.void if n % 3 else books.authorize)(Order(f"o-{n}", "ada", "card", 100))
-    assert len({entry.transaction_id for entry in books}) == 50
+        if n % 3:
+            ledger.void(f"o-{n}")
+        else:
+            ledger.capture(terms(f"o-{n}"))
+    assert [entry.number for entry in ledger] == list(range(50))
+
+
+def test_an_open_order_holds_no_money_until_it_is_captured() -> None:
+    ledger = fresh()
+    opened = entry(ledger.open(terms()))
+    assert (opened.state, opened.fee_minor) == ("open", 0)
+    assert no(ledger.refund("o-1", "r-1", 1)) == "closed"
+    assert entry(ledger.open(terms())) is entry(ledger.capture(terms())) is opened
+    assert (opened.state, opened.fee_minor) == ("paid", 10)
+
+
+def test_an_order_that_was_voided_while_open_is_never_captured() -> None:
+    ledger = fresh()
+    opened = entry(ledger.open(terms()))
+    ledger.void("o-1")
+    assert entry(ledger.capture(terms())) is opened
+    assert (opened.state, opened.fee_minor) == ("voided", 0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "state"),
+    [
+        ({}, "paid"),
+        ({"payee": BLOCKED_PAYEE}, "declined"),
+        ({"user": BROKE_USER}, "declined"),
+        ({"user": f"r1c2-{BROKE_USER}"}, "declined"),
+        ({"user": f"{BROKE_USER}-ada"}, "paid"),
+        ({"user": f"not{BROKE_USER}"}, "paid"),
+    ],
+)
+def test_a_blocked_payee_and_a_broke_user_are_declined(changed: dict[str, Any], state: str) -> None:
+    ledger = fresh()
+    ledger.capture(terms(**changed))
+    assert [(entry.state, entry.fee_minor) for entry in ledger] == [
+        (state, 10 if state == "paid" else 0)
+    ]
+
+
+# Shared bills
+
+
+def leg(n: int, amount_minor: int, **more: Any) -> Terms:
+    whole = {"bill": "b-1", "bill_minor": 100, "user": f"user-{n}", **more}
+    return terms(f"o-{n}", amount_minor, **whole)
+
+
+def test_the_legs_of_a_bill_may_add_up_to_the_whole_and_not_to_more() -> None:
+    ledger = fresh()
+    for n, amount in enumerate((34, 33)):
+        assert entry(ledger.capture(leg(n, amount))).state == "paid"
+    assert no(ledger.capture(leg(2, 34))) == no(ledger.open(leg(2, 34))) == "exceeds"
+    assert ledger.billed("b-1") == 67
+    assert entry(ledger.capture(leg(2, 33))).state == "paid"
+    assert ledger.billed("b-1") == 100
+    assert no(ledger.capture(leg(3, 1))) == "exceeds"
+
+
+def test_an_open_leg_takes_its_place_in_the_bill() -> None:
+    ledger = fresh()
+    ledger.open(leg(0, 60))
+    assert no(ledger.capture(leg(1, 60))) == "exceeds"
+    assert entry(ledger.capture(leg(0, 60))).state == "paid"
+    assert ledger.billed("b-1") == 60
+
+
+@pytest.mark.parametrize("way", ["void", "refund", "declined"])
+def test_a_leg_that_came_to_nothing_leaves_its_place_to_another(way: str) -> None:
+    ledger = fresh()
+    ledger.capture(leg(0, 60, payee=BLOCKED_PAYEE if way == "declined" else "tea-house"))
+    if way == "void":
+        ledger.void("o-0")
+    elif way == "refund":
+        ledger.refund("o-0", "r-0", 20)
+        ledger.refund("o-0", "r-1", 40)
+    assert ledger.billed("b-1") == 0
+    assert entry(ledger.capture(leg(1, 100))).state == "paid"
+
+
+def test_a_leg_given_back_in_part_still_stands_with_the_rest() -> None:
+    ledger = fresh()
+    ledger.capture(leg(0, 60))
+    ledger.refund("o-0", "r-0", 20)
+    assert ledger.billed("b-1") == 40
+    assert no(ledger.capture(leg(1, 61))) == "exceeds"
+    assert entry(ledger.capture(leg(1, 60))).state == "paid"
+
+
+@pytest.mark.parametrize("other", [{"bill_minor": 200}, {"currency": "EUR"}])
+@pytest.mark.parametrize("voided", [False, True])
+def test_a_bill_has_one_total_in_one_currency_for_ever(other: dict[str, Any], voided: bool) -> None:
+    ledger = fresh()
+    ledger.capture(leg(0, 50))
+    if voided:
+        ledger.void("o-0")
+    assert no(ledger.capture(leg(1, 50, **other))) == "other_terms"
+    assert entry(ledger.capture(leg(1, 50, bill="b-2", **other))).state == "paid"
+
+
+@pytest.mark.parametrize("bill_minor", [0, -1, 49])
+def test_a_leg_is_no_more_than_its_bill(bill_minor: int) -> None:
+    assert no(fresh().capture(leg(0, 50, bill_minor=bill_minor))) == "exceeds"
+
+
+def test_a_payment_that_is_no_leg_belongs_to_no_bill() -> None:
+    ledger = fresh()
+    for n in range(3):
+        ledger.capture(terms(f"o-{n}"))
+    assert ledger.billed("") == 0
 
 
 # Any sequence
 
 
 class AnySequence(RuleBasedStateMachine):
-    """Orders of two users on few numbers. Beside the books it keeps its own, much simpler: what a
-    receipt said was paid, and what it said was given back."""
+    """Orders of a few users on few numbers, some of them legs of a bill. Beside the books it keeps
+    its own, much simpler: what was said to be captured, and what was said to be given back."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.ledger = Ledger(PAY.fee.of)
-        self.paid: dict[str, Order] = {}
+        self.ledger = fresh()
+        self.known: dict[str, Terms] = {}
+        self.paid: dict[str, Terms] = {}
         self.voided: set[str] = set()
         self.refunded: dict[tuple[str, str], int] = {}
 
-    @rule(no=numbers, user=users, amount=amounts, currency=currencies, payee=payees)
-    def authorize(self, no: str, user: str, amount: int, currency: str, payee: str) -> None:
-        order = Order(no, user, "card", amount, currency, payee)
-        known = no in {*self.paid, *self.voided}
+    @rule(asked=orders)
+    def open(self, asked: Terms) -> None:
         before = books(self.ledger)
-        told = self.ledger.authorize(order)
-        assert self.ledger.authorize(order) == told
-        if isinstance(told, Receipt):
-            assert self.paid.setdefault(no, order) == order
-            assert (told.amount_minor, told.currency) == (amount, currency)
-            assert told.fee_minor == (0 if no in self.voided else PAY.fee.of(amount))
-        elif told.code == "DECLINED":
-            assert payee == BLOCKED_PAYEE
+        told = self.ledger.open(asked)
+        assert self.ledger.open(asked) == told
+        self.heard(asked, told, before)
+        if isinstance(told, Entry) and told.state == "open":
+            assert (told.fee_minor, told.refunds) == (0, {})
+
+    @rule(asked=orders)
+    def capture(self, asked: Terms) -> None:
+        before = books(self.ledger)
+        seen = asked.order_no in {*self.paid, *self.voided}
+        told = self.ledger.capture(asked)
+        assert self.ledger.capture(asked) == told
+        if isinstance(told, Entry) and told.state != "voided":
+            assert self.paid.setdefault(asked.order_no, asked) == asked
+            assert told.fee_minor == PAY.fee.of(asked.amount_minor)
+        if isinstance(told, Refused) and told.no == "declined":
+            assert asked.payee == BLOCKED_PAYEE or asked.user.endswith(BROKE_USER)
+            self.known.setdefault(asked.order_no, asked)
         else:
-            assert books(self.ledger) == before
-        if known:
+            self.heard(asked, told, before)
+        if seen:
             assert books(self.ledger) == before
 
     @rule(no=numbers, user=users)
-    def query(self, no: str, user: str) -> None:
+    def find(self, no: str, user: str) -> None:
         before = books(self.ledger)
-        told = self.ledger.query(Order(no, user, "card"))
+        told = self.ledger.find(no, user)
         assert books(self.ledger) == before
-        if no in self.paid and self.paid[no].openid == user:
-            assert isinstance(told, Receipt)
+        mine = no in self.known and self.known[no].user == user
+        assert isinstance(told, Entry) == mine
+        if isinstance(told, Entry):
+            assert told is self.ledger.find(no)
             assert told.refunded_minor == self.given_back(no)
 
     @rule(no=numbers, user=users)
     def void(self, no: str, user: str) -> None:
         before = books(self.ledger)
-        told = self.ledger.void(Order(no, user, "card"))
-        if isinstance(told, Receipt):
+        told = self.ledger.void(no, user)
+        if isinstance(told, Entry):
             assert (told.state, told.fee_minor) == ("voided", 0)
             assert self.given_back(no) == 0
-            assert no not in self.paid or self.paid[no].openid == user
-            assert self.ledger.void(Order(no, user, "card")) == told
+            assert no not in self.known or self.known[no].user == user
+            assert self.ledger.void(no, user) is told
             self.voided.add(no)
         else:
             assert books(self.ledger) == before
 
     @rule(no=numbers, user=users, amount=amounts, currency=currencies, refund_no=refund_numbers)
     def refund(self, no: str, user: str, amount: int, currency: str, refund_no: str) -> None:
-        order = Order(no, user, "card", amount, currency, refund_no=refund_no)
         before = books(self.ledger)
-        told = self.ledger.refund(order)
-        assert self.ledger.refund(order) == told
-        if isinstance(told, Receipt):
+        told = self.ledger.refund(no, refund_no, amount, currency, user)
+        assert self.ledger.refund(no, refund_no, amount, currency, user) == told
+        if isinstance(told, Entry):
             assert no not in self.voided
-            assert self.paid[no].openid == user
+            assert self.paid[no].user == user
             assert self.refunded.setdefault((no, refund_no), amount) == amount
             assert told.refunded_minor == self.given_back(no)
         else:
@@ -171,22 +294,49 @@ class AnySequence(RuleBasedStateMachine):
 
     @invariant()
     def no_more_is_given_back_than_was_captured(self) -> None:
-        for no, order in self.paid.items():
-            captured = 0 if no in self.voided else order.amount
+        for no, asked in self.paid.items():
+            captured = 0 if no in self.voided else asked.amount_minor
             assert captured - self.given_back(no) >= 0
 
     @invariant()
-    def the_books_agree_with_what_receipts_said(self) -> None:
+    def the_books_agree_with_what_was_said(self) -> None:
         entries = list(self.ledger)
         captured = [entry for entry in entries if entry.state in ("paid", "refunded")]
-        assert {entry.order for entry in captured} == {
-            order for no, order in self.paid.items() if no not in self.voided
+        assert {entry.terms for entry in captured} == {
+            asked for no, asked in self.paid.items() if no not in self.voided
         }
         assert sum(entry.refunded_minor for entry in entries) == sum(self.refunded.values())
         for entry in entries:
-            free = entry.state in ("voided", "declined")
+            free = entry.state in ("open", "voided", "declined")
             assert (entry.fee_minor == 0) is free
             assert bool(entry.refunds) is (entry.state == "refunded")
+
+    @invariant()
+    def no_bill_is_overpaid_and_each_has_one_total(self) -> None:
+        for bill in ("b-1", "b-2"):
+            legs = {no: asked for no, asked in self.known.items() if asked.bill == bill}
+            totals = {(asked.bill_minor, asked.currency) for asked in legs.values()}
+            assert len(totals) <= 1
+            stands = sum(
+                asked.amount_minor - self.given_back(no)
+                for no, asked in self.paid.items()
+                if no in legs and no not in self.voided
+            )
+            billed = self.ledger.billed(bill)
+            assert stands <= billed <= max((total for total, _ in totals), default=0)
+            still_open = [entry for entry in self.ledger if entry.state == "open"]
+            assert billed == stands + sum(
+                entry.terms.amount_minor
+                for entry in still_open
+                if entry.terms and entry.terms.bill == bill
+            )
+
+    def heard(self, asked: Terms, told: Entry | Refused, before: list[Entry]) -> None:
+        """An order that is taken in means these terms for ever; a refused one changed nothing."""
+        if isinstance(told, Entry):
+            assert told.terms == self.known.setdefault(asked.order_no, asked) == asked
+        else:
+            assert books(self.ledger) == before
 
     def given_back(self, no: str) -> int:
         return sum(amount for (paid_no, _), amount in self.refunded.items() if paid_no == no)
@@ -196,9 +346,18 @@ TestAnySequence = AnySequence.TestCase
 TestAnySequence.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
 
 
-def code(told: Receipt | Refusal) -> str:
-    assert isinstance(told, Refusal)
-    return told.code
+def fresh() -> Ledger:
+    return Ledger(lambda asked: PAY.fee.of(asked.amount_minor))
+
+
+def entry(told: Entry | Refused) -> Entry:
+    assert isinstance(told, Entry)
+    return told
+
+
+def no(told: Entry | Refused) -> str:
+    assert isinstance(told, Refused)
+    return told.no
 
 
 def books(ledger: Ledger) -> list[Entry]:

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from harness.providers import wechat_ai as wire
+from harness.providers.told import DrawKey
 from harness.providers.wechat_ai import Order, PublicKey, Refusal, Session
 from mocks.host import MockConfig
 from mocks.keys import private_key
@@ -35,7 +36,7 @@ def sealing_key(index: int) -> wire.SealingKey:
 def test_a_token_is_good_until_its_lifetime_ends_and_not_at_its_end(
     scale: float, early_s: float, code: str
 ) -> None:
-    config = MockConfig(seed=SEED, pay=PAY, models=MODELS, lifetime_scale=scale)
+    config = MockConfig(seed=SEED, pay={"wechat-ai": PAY}, models=MODELS, lifetime_scale=scale)
 
     async def main(at: Visit) -> None:
         opened = (await at.ask(wire.open_session(AT_PAY, ADA, "balance"))).value
@@ -50,9 +51,86 @@ def test_a_token_is_good_until_its_lifetime_ends_and_not_at_its_end(
     visit(main, config)
 
 
-def test_no_two_sessions_share_a_token() -> None:
+def test_no_two_sessions_share_a_token_and_none_is_another_ones_refresh_token() -> None:
     async def main(at: Visit) -> None:
-        assert len({await at.token() for _ in range(50)}) == 50
+        sessions = [await opened(at) for _ in range(50)]
+        tokens = {token for one in sessions for token in (one.session_token, one.refresh_token)}
+        assert len(tokens) == 100
+
+    visit(main)
+
+
+async def opened(at: Visit) -> Session:
+    told = (await at.ask(wire.open_session(AT_PAY, ADA, "balance"))).value
+    assert isinstance(told, Session)
+    return told
+
+
+async def refreshed(at: Visit, session: Session) -> Session | Refusal:
+    return (await at.ask(wire.refresh(AT_PAY, session.refresh_token))).value
+
+
+REFRESH_S = 30 * 86_400
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.01])
+@pytest.mark.parametrize(("early_s", "granted"), [(1e-6, True), (0.0, False)])
+def test_a_refresh_token_outlives_its_session_by_far_and_ends_as_sharply(
+    scale: float, early_s: float, granted: bool
+) -> None:
+    config = MockConfig(seed=SEED, pay={"wechat-ai": PAY}, models=MODELS, lifetime_scale=scale)
+
+    async def main(at: Visit) -> None:
+        session = await opened(at)
+        await at.clock.sleep_until(REFRESH_S * scale - early_s)  # it was issued at 0
+        told = await refreshed(at, session)
+        assert isinstance(told, Session) == granted
+        assert isinstance(told, Session) or told.code == "TOKEN_EXPIRED"
+
+    visit(main, config)
+
+
+def test_a_refreshed_session_is_for_the_same_user_and_method_and_lives_anew() -> None:
+    async def main(at: Visit) -> None:
+        session = await opened(at)
+        for _ in range(3):
+            await at.clock.sleep_until(at.clock.now() + 1000)
+            session = _granted(await refreshed(at, session))
+            assert (session.openid, session.method, session.expires_in_s) == (ADA, "balance", 900)
+            call = wire.transact(AT_PAY, "pay.query", session.session_token, sealing_key(0), UNPAID)
+            told = (await at.ask(call)).value
+            assert isinstance(told, Refusal)
+            assert told.code == "ORDER_NOT_FOUND"
+
+    visit(main)
+
+
+def _granted(told: Session | Refusal) -> Session:
+    assert isinstance(told, Session)
+    return told
+
+
+def test_of_two_refreshes_at_once_one_is_granted() -> None:
+    async def main(at: Visit) -> None:
+        session = await opened(at)
+        told = await asyncio.gather(*(refreshed(at, session) for _ in range(3)))
+        assert sorted(type(one).__name__ for one in told) == ["Refusal", "Refusal", "Session"]
+
+    visit(main)
+
+
+def test_refreshing_a_session_takes_as_long_as_opening_one_at_the_same_point() -> None:
+    async def main(at: Visit) -> None:
+        session = await opened(at)
+        for turn in range(5):
+            opening = await at.ask(
+                wire.open_session(AT_PAY, ADA, "balance"), DrawKey(0, 1, turn, "session", 1)
+            )
+            refreshing = await at.ask(
+                wire.refresh(AT_PAY, session.refresh_token), DrawKey(0, 1, turn, "refresh", 2)
+            )
+            session = _granted(refreshing.value)
+            assert refreshing.answer.took_us == opening.answer.took_us == opening.answer.told_us
 
     visit(main)
 

@@ -1,5 +1,6 @@
 """WeChat Pay AI's mock: what it grants, what it refuses, and that a refusal never moves money."""
 
+import datetime
 import json
 from collections.abc import Awaitable, Callable
 from typing import get_args
@@ -12,12 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.providers import wechat_ai as wire
-from harness.providers.call import Endpoint
-from harness.providers.wechat_ai import Order, Receipt, Refusal
+from harness.providers.call import Endpoint, Overloaded, ProviderFault, RateLimited
+from harness.providers.wechat_ai import Order, Receipt, Refusal, Session
 from harness.transport import measure
+from mocks.figures import Fee, Limits
+from mocks.host import MockConfig
+from mocks.keys import private_key
 from mocks.ledger import BLOCKED_PAYEE
-from tests.mocks.visit import ADA, AT_PAY, BOB, KEY_ENDS_S, Visit, visit
+from tests.mocks.visit import ADA, AT_PAY, BOB, CONFIG, KEY_ENDS_S, PAY, Visit, visit
 
+TODAY = datetime.date(2026, 1, 1)
 PAID = Order("o-1", ADA, "balance", 5000, "CNY", "tea-house")
 
 
@@ -111,6 +116,53 @@ async def a_second_try_at_a_declined_payment(at: Visit) -> httpx.Request:
     return await own(at, "pay.authorize", order)
 
 
+def leg(n: int, amount: int, bill_total: int = 6000) -> Order:
+    """Of a bill of 60 CNY: everybody pays a leg under a session of their own."""
+    return Order(f"b-1-{n}", f"wx-{n}", "balance", amount, bill_no="b-1", bill_total=bill_total)
+
+
+async def a_leg_too_many(at: Visit) -> httpx.Request:
+    await at.transact("pay.authorize", leg(0, 3000))
+    await at.transact("pay.authorize", leg(1, 2999))
+    return await own(at, "pay.authorize", leg(2, 2))
+
+
+async def a_leg_of_another_total(at: Visit) -> httpx.Request:
+    await at.transact("pay.authorize", leg(0, 3000))
+    return await own(at, "pay.authorize", leg(1, 3000, bill_total=6001))
+
+
+async def opened(at: Visit) -> Session:
+    told = (await at.ask(wire.open_session(AT_PAY, ADA, "balance"))).value
+    assert isinstance(told, Session)
+    return told
+
+
+async def a_refresh_token_used_twice(at: Visit) -> httpx.Request:
+    token = (await opened(at)).refresh_token
+    assert isinstance((await at.ask(wire.refresh(AT_PAY, token))).value, Session)
+    return wire.refresh(AT_PAY, token).request
+
+
+async def a_refresh_token_never_issued(at: Visit) -> httpx.Request:
+    return wire.refresh(AT_PAY, "wxs_ffffffffffff").request
+
+
+async def a_session_token_to_refresh_with(at: Visit) -> httpx.Request:
+    return wire.refresh(AT_PAY, (await opened(at)).session_token).request
+
+
+async def a_refresh_token_to_pay_with(at: Visit) -> httpx.Request:
+    token = (await opened(at)).refresh_token
+    return request("pay.authorize", token, await at.key(), Order("o-2", ADA, "balance", 100))
+
+
+async def an_expired_refresh_token(at: Visit) -> httpx.Request:
+    token = (await opened(at)).refresh_token
+    await at.clock.sleep_until(at.clock.now() + 30 * 86_400)
+    return wire.refresh(AT_PAY, token).request
+
+
 async def wrong_app_secret(at: Visit) -> httpx.Request:
     return wire.open_session(Endpoint(AT_PAY.base_url, "guessed"), ADA, "balance").request
 
@@ -168,6 +220,17 @@ REFUSED: dict[str, tuple[Story, wire.RefusalCode]] = {
     "payment after a void": (after_a_void, "ORDER_CLOSED"),
     "refund after a void": (refund_after_a_void, "ORDER_CLOSED"),
     "void after a refund": (void_after_a_refund, "ORDER_CLOSED"),
+    "a leg too many": (a_leg_too_many, "BILL_EXCEEDED"),
+    "a leg of another total": (a_leg_of_another_total, "DUPLICATE_ORDER"),
+    "a leg above its bill": (
+        authorize(order_no="o-2", bill_no="b-2", bill_total=4999),
+        "BILL_EXCEEDED",
+    ),
+    "refresh token used twice": (a_refresh_token_used_twice, "TOKEN_UNKNOWN"),
+    "refresh token never issued": (a_refresh_token_never_issued, "TOKEN_UNKNOWN"),
+    "session token to refresh with": (a_session_token_to_refresh_with, "TOKEN_UNKNOWN"),
+    "refresh token to pay with": (a_refresh_token_to_pay_with, "TOKEN_UNKNOWN"),
+    "expired refresh token": (an_expired_refresh_token, "TOKEN_EXPIRED"),
     "wrong app secret": (wrong_app_secret, "APP_UNKNOWN"),
     "not JSON": (not_json, "MALFORMED_REQUEST"),
     "unknown path": (unknown_path, "MALFORMED_REQUEST"),
@@ -196,7 +259,7 @@ def test_every_refusal_of_the_wire_is_among_those_tested() -> None:
 
 
 @settings(deadline=None, max_examples=25)
-@given(st.sampled_from([wire.RPC_PATH, wire.SESSION_PATH]), st.binary())
+@given(st.sampled_from([wire.RPC_PATH, wire.SESSION_PATH, wire.REFRESH_PATH]), st.binary())
 def test_arbitrary_bytes_earn_a_400_and_open_no_order(path: str, body: bytes) -> None:
     async def main(at: Visit) -> None:
         answer = await at.send(httpx.Request("POST", AT_PAY.url(path), content=body))
@@ -273,3 +336,97 @@ def test_the_answer_carries_the_sequence_of_its_transaction() -> None:
             assert json.loads(answer.body)["seq"] == sequence
 
     visit(main)
+
+
+def test_the_legs_of_a_bill_add_up_to_the_whole_and_one_voided_leaves_room_for_another() -> None:
+    async def main(at: Visit) -> None:
+        amounts = (2000, 2000, 2000)
+        legs = [leg(n, amount) for n, amount in enumerate(amounts)]
+        assert [await _state(at, one) for one in legs] == ["paid"] * 3
+        await at.transact("pay.void", legs[1])
+        assert at.host.payments["wechat-ai"].ledger.billed("b-1") == 4000
+        assert await _state(at, leg(3, 2000)) == "paid"
+
+    visit(main)
+
+
+async def _state(at: Visit, order: Order) -> str:
+    told = await at.transact("pay.authorize", order)
+    assert isinstance(told, Receipt)
+    return told.state
+
+
+def test_a_fee_in_another_currency_is_exchanged() -> None:
+    fee = Fee(fixed_minor=30, currency="USD", provenance="assumed", source="tests", date=TODAY)
+    pay = msgspec.structs.replace(PAY, fee=fee)
+    config = msgspec.structs.replace(CONFIG, pay={"wechat-ai": pay}, cny_per_usd=7.1)
+
+    async def main(at: Visit) -> None:
+        told = await at.transact("pay.authorize", PAID)
+        assert isinstance(told, Receipt)
+        assert told.fee_minor == 213
+
+    visit(main, config)
+
+
+# Whatever may happen, as its own client sees it
+
+
+def key_0() -> wire.SealingKey:
+    return wire.SealingKey("key-0", private_key(0).public_key(), 60.0)
+
+
+def limited(**limits: float) -> MockConfig:
+    of = Limits(provenance="assumed", source="tests", date=TODAY)
+    pay = msgspec.structs.replace(PAY, limits=msgspec.structs.replace(of, **limits))
+    return msgspec.structs.replace(CONFIG, pay={"wechat-ai": pay})
+
+
+Ending = Receipt | Refusal | type[ProviderFault]
+
+ENDINGS: dict[str, tuple[MockConfig, str, Endpoint, Ending]] = {
+    "ok": (CONFIG, "tea-house", AT_PAY, Receipt("o-1", "wx0000000000", "paid", 5000, "CNY", 30)),
+    "decline": (
+        CONFIG,
+        BLOCKED_PAYEE,
+        AT_PAY,
+        Refusal("DECLINED", "the payee is blocked, or the payer has no money"),
+    ),
+    "rate limited": (limited(requests=1), "tea-house", AT_PAY, RateLimited),
+    "overloaded": (
+        limited(overload_every_s=1.0, overload_lasts_s=1.0),
+        "tea-house",
+        AT_PAY,
+        Overloaded,
+    ),
+    "auth failure": (
+        CONFIG,
+        "tea-house",
+        Endpoint(AT_PAY.base_url, "guessed"),
+        Refusal("APP_UNKNOWN", "no app with this secret"),
+    ),
+}
+
+
+@pytest.mark.parametrize("why", ENDINGS)
+def test_a_client_learns_how_its_payment_ended(why: str) -> None:
+    config, payee, where, ending = ENDINGS[why]
+
+    async def pay(at: Visit) -> Receipt | Refusal:
+        opened = (await at.ask(wire.open_session(where, ADA, "balance"))).value
+        if isinstance(opened, Refusal):
+            return opened
+        order = msgspec.structs.replace(PAID, payee=payee)
+        call = wire.transact(where, "pay.authorize", opened.session_token, key_0(), order)
+        return (await at.ask(call)).value
+
+    async def main(at: Visit) -> None:
+        if not isinstance(ending, type):
+            assert await pay(at) == ending
+            return
+        with pytest.raises(ending) as raised:
+            await pay(at)
+        assert type(raised.value) is ending
+        assert at.books() == []
+
+    visit(main, config)

@@ -48,6 +48,7 @@ def test_a_malformed_envelope_is_refused_with_400(why: str, body: object) -> Non
         ("GET", "/rpc"),
         ("PUT", "/rpc"),
         ("GET", "/oauth/session"),
+        ("GET", "/oauth/refresh"),
         ("POST", "/keys/current"),
         ("POST", "/"),
         ("POST", "/rpc/more"),
@@ -66,13 +67,20 @@ def test_a_session_request_that_lacks_a_field_is_refused_with_400(lacks: str) ->
     check_malformed(httpx.Request("POST", AT.url(wire.SESSION_PATH), content=content))
 
 
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"refresh_token": 1}', b'"wxs_1"'])
+def test_a_refresh_without_its_token_is_refused_with_400(body: bytes) -> None:
+    check_malformed(httpx.Request("POST", AT.url(wire.REFRESH_PATH), content=body))
+
+
 def check_malformed(request: httpx.Request) -> None:
     told = wire.decode_request(request)
     assert isinstance(told, Refusal)
     assert (told.code, wire.encode_reply(told)[0]) == ("MALFORMED_REQUEST", 400)
 
 
-paths = st.sampled_from([wire.RPC_PATH, wire.SESSION_PATH, wire.KEY_PATH, "/", "/x"])
+paths = st.sampled_from(
+    [wire.RPC_PATH, wire.SESSION_PATH, wire.REFRESH_PATH, wire.KEY_PATH, "/", "/x"]
+)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

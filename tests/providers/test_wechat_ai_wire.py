@@ -2,7 +2,7 @@
 
 import base64
 import json
-from typing import get_args
+from typing import Literal, get_args
 
 import httpx
 import pytest
@@ -12,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.providers import wechat_ai as wire
-from harness.providers.call import Malformed, Overloaded, ProviderFault
+from harness.providers.call import (
+    Malformed,
+    Overloaded,
+    ProviderFault,
+    RateLimited,
+    Unauthorized,
+)
 from harness.providers.wechat_ai import Order, Receipt, Refusal, Session, SessionRequest
 from tests.providers.by_hand import AT, OAEP, PLAIN, Json, envelope, private_key, rpc
 
@@ -37,6 +43,11 @@ ORDERS = {
         Order("o-4", "wx-ada", "card", 50, refund_no="r-1"),
         '{"orderNo":"o-4","openid":"wx-ada","method":"card","amount":50,"refundNo":"r-1"}',
     ),
+    "a leg of a bill": (
+        Order("o-5", "wx-ada", "card", 34, payee="metro", bill_no="b-1", bill_total=100),
+        '{"orderNo":"o-5","openid":"wx-ada","method":"card","amount":34,"payee":"metro",'
+        ' "billNo":"b-1","billTotal":100}',
+    ),
 }
 
 RECEIPT = Receipt("o-1", "wx0000000001", "refunded", 1250, "CNY", 10, 50)
@@ -49,12 +60,13 @@ RECEIPT_JSON: Json = {
     "fee_minor": 10,
     "refunded_minor": 50,
 }
-SESSION = Session("wxs_00c0ffee", "wx-ada", "balance", 900.0)
+SESSION = Session("wxs_00c0ffee", "wx-ada", "balance", 900.0, "wxs_00c0ffef")
 SESSION_JSON: Json = {
     "session_token": "wxs_00c0ffee",
     "openid": "wx-ada",
     "method": "balance",
     "expires_in_s": 900,
+    "refresh_token": "wxs_00c0ffef",
 }
 
 
@@ -98,6 +110,19 @@ def test_a_session_is_answered_as_the_client_reads_it() -> None:
     decode = wire.open_session(AT, "wx-ada", "balance").decode
     for told in (body, json.dumps({"new": 1, **SESSION_JSON}).encode()):
         assert decode(200, httpx.Headers(), told) == SESSION
+
+
+def test_a_session_is_refreshed_with_nothing_but_the_refresh_token() -> None:
+    call = wire.refresh(AT, "wxs_00c0ffef")
+    assert (call.request.method, str(call.request.url)) == (
+        "POST",
+        "http://pay/wechat-ai/oauth/refresh",
+    )
+    assert json.loads(call.request.content) == {"refresh_token": "wxs_00c0ffef"}
+    assert wire.decode_request(call.request) == wire.RefreshRequest("wxs_00c0ffef")
+    spaced = httpx.Request("POST", call.request.url, content=b' {"refresh_token" : "r", "new": 1}')
+    assert wire.decode_request(spaced) == wire.RefreshRequest("r")
+    assert call.decode(200, httpx.Headers(), json.dumps(SESSION_JSON).encode()) == SESSION
 
 
 def test_a_key_is_asked_for_without_credentials() -> None:
@@ -185,6 +210,31 @@ def test_an_order_fits_the_seal_to_the_last_byte_and_not_one_more() -> None:
         wire.transact(AT, "pay.query", "t", sealing_key(), over)
 
 
+LONGEST = {
+    "a payment": Order(
+        "r19a7c124-4", "r19a7c124", "balance", 99_999_999, "EUR", "payee-blocked"
+    ),
+    "a leg": Order(
+        "r19a7c124-4-7",
+        "r19a7c124-fang",
+        "balance",
+        99_999_999,
+        payee="payee-blocked",
+        bill_no="r19a7c124-4",
+        bill_total=99_999_999,
+    ),
+    "a refund": Order(
+        "r19a7c124-4", "r19a7c124", "balance", 99_999_999, "EUR", refund_no="r19a7c124-4-r5"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LONGEST)
+def test_an_order_as_agents_write_it_fits_the_seal_up_to_a_million(case: str) -> None:
+    sealed = wire.seal(private_key().public_key(), LONGEST[case])
+    assert wire.open_seal(private_key(), sealed) == LONGEST[case]
+
+
 @pytest.mark.parametrize(
     ("why", "sealed"),
     [
@@ -240,6 +290,7 @@ def test_a_refusal_is_answered_as_the_client_reads_it(code: wire.RefusalCode) ->
     calls = (
         wire.transact(AT, "pay.void", "t", sealing_key(), ORDERS["a question"][0]),
         wire.open_session(AT, "wx-ada", "balance"),
+        wire.refresh(AT, "wxs_00c0ffef"),
     )
     for call in calls:
         for told in (body, answer(code)):
@@ -249,9 +300,10 @@ def test_a_refusal_is_answered_as_the_client_reads_it(code: wire.RefusalCode) ->
 @pytest.mark.parametrize(
     ("why", "status", "body", "fault"),
     [
-        ("busy", 429, b"", Overloaded),
+        ("too many calls", 429, b"", RateLimited),
         ("broken", 500, answer("DECLINED"), Overloaded),
         ("away", 503, b"<html>", Overloaded),
+        ("forbidden", 403, b"", Unauthorized),
         ("moved", 302, b"", Malformed),
         ("not found", 404, b"", Malformed),
         ("no JSON", 200, b"hello", Malformed),
@@ -271,10 +323,12 @@ def test_an_answer_that_the_wire_does_not_allow_is_a_fault(
     calls = (
         wire.transact(AT, "pay.query", "t", sealing_key(), ORDERS["a question"][0]),
         wire.open_session(AT, "wx-ada", "balance"),
+        wire.refresh(AT, "wxs_00c0ffef"),
     )
     for call in calls:
-        with pytest.raises(fault):
+        with pytest.raises(fault) as raised:
             call.decode(status, httpx.Headers(), body)
+        assert type(raised.value) is fault
 
 
 @given(st.integers(100, 599), st.binary())
@@ -282,8 +336,32 @@ def test_no_answer_raises_anything_but_a_provider_fault(status: int, body: bytes
     calls = (
         wire.transact(AT, "pay.query", "t", sealing_key(), ORDERS["a question"][0]),
         wire.open_session(AT, "wx-ada", "balance"),
+        wire.refresh(AT, "wxs_00c0ffef"),
         wire.fetch_key(AT),
     )
     for call in calls:
         with pytest.raises(ProviderFault):
             call.decode(status, httpx.Headers(), body)
+
+
+@pytest.mark.parametrize(
+    ("why", "fault"), [("rate_limited", RateLimited), ("overloaded", Overloaded)]
+)
+def test_whom_the_server_turned_away_the_client_knows_why(
+    why: Literal["rate_limited", "overloaded"], fault: type[ProviderFault]
+) -> None:
+    status, headers, body = wire.encode_turned(why)
+    for call in (wire.open_session(AT, "wx-ada", "balance"), wire.refresh(AT, "r")):
+        with pytest.raises(fault) as raised:
+            call.decode(status, httpx.Headers(headers), body)
+        assert type(raised.value) is fault
+
+
+def test_nothing_that_holds_a_secret_prints_it() -> None:
+    held = (
+        SessionRequest("s3cret", "wx-ada", "balance"),
+        wire.RefreshRequest("s3cret"),
+        Session("s3cret", "wx-ada", "balance", 900.0, "s3cret"),
+        wire.Transaction("pay.query", "s3cret", "key-0", b"s3cret", "o-1"),
+    )
+    assert "s3cret" not in repr(held)

@@ -120,7 +120,7 @@ def _play(rows: Rows, name: str, on: set[str], round_: int, turn: int, met: Weat
         rows.spans.append(
             SpanRow(
                 name, round_, conversation, place, i, s.stage, "mock", due + s.start,
-                due + first_byte, due + s.end, 1000 * (s.end - s.start), 0.0, 200, 1, s.critical,
+                due + first_byte, due + first_byte, due + s.end, 1000 * (s.end - s.start), 0.0, 200, 1, s.critical,
             )
         )  # fmt: skip
     amount = 1200 + 37 * turn
@@ -130,6 +130,7 @@ def _play(rows: Rows, name: str, on: set[str], round_: int, turn: int, met: Weat
             met.outcome, place == 0, "wallet", amount, "CNY", round(amount * 0.006), len(spans),
             int(met.wasted and "prewarm" in on), int(met.stale and "token_cache" in on),
             int(met.outcome == "declined" and "parallel_confirm" in on),
+            int(met.stale), 0.0, 2_500,
         )
     )  # fmt: skip
 
@@ -161,8 +162,12 @@ def _summarise(name: str, on: set[str], rows: Rows) -> VariantSummary:
         stale_tokens=sum(f.stale_tokens for f in flows),
         reversals=0,
         corrections=sum(f.corrections for f in flows),
+        guarded=sum(f.guarded for f in flows),
         errors=sum(f.outcome == "error" for f in flows),
         fee_minor_mean=sum(f.fee_minor for f in flows) / len(flows),
+        amount_minor_mean=sum(f.amount_minor for f in flows) / len(flows),
+        token_cost_minor_mean=sum(f.token_cost_micro for f in flows) / 1e4 / len(flows),
+        human_ms_mean=sum(f.human_ms for f in flows) / len(flows),
         critical_ms={**critical, "own": max(0.0, mean - sum(critical.values()))},
         **figures,
     )

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.record import FlowRow, SpanRow
-from harness.stats.critical_path import OWN_TIME, critical_path, stage_ms
+from harness.stats.critical_path import APPROVE, OWN_TIME, critical_path, stage_ms
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,13 @@ def test_awaited_spans_and_the_uncovered_time_add_up_to_the_turn(
 
 
 def flow(
-    due_s: float, end_s: float, *, variant: str = "base", turn: int = 0, start_s: float = 0.0
+    due_s: float,
+    end_s: float,
+    *,
+    variant: str = "base",
+    turn: int = 0,
+    start_s: float = 0.0,
+    human_s: float = 0.0,
 ) -> FlowRow:
     return FlowRow(
         variant=variant,
@@ -110,8 +116,8 @@ def flow(
         due_s=due_s,
         start_s=start_s,
         end_s=end_s,
-        response_ms=(end_s - due_s) * 1000,
-        service_ms=(end_s - start_s) * 1000,
+        response_ms=(end_s - human_s - due_s) * 1000,
+        service_ms=(end_s - human_s - start_s) * 1000,
         outcome="paid",
         cold=False,
         method="card",
@@ -122,6 +128,9 @@ def flow(
         wasted_prewarms=0,
         stale_tokens=0,
         corrections=0,
+        guarded=0,
+        human_ms=human_s * 1000,
+        token_cost_micro=0,
     )
 
 
@@ -144,6 +153,7 @@ def span(
         provider="mock",
         start_s=start_s,
         first_byte_s=start_s,
+        first_token_s=start_s,
         end_s=end_s,
         injected_ms=math.nan,
         queue_ms=0.0,
@@ -197,6 +207,48 @@ def test_no_moment_counts_twice_and_none_outside_the_response() -> None:
     assert stages == {"base": {"intent": 2000.0, "key": 0.0, "pay": 500.0, "confirm": 500.0}}
 
 
+def approve(start_s: float, end_s: float, *, critical: bool = True) -> SpanRow:
+    return span(APPROVE, start_s, end_s, critical=critical)
+
+
+def test_the_time_in_which_the_user_approves_is_in_no_stage() -> None:
+    spans = [span("intent", 0, 1), approve(1, 5), span("pay", 5, 6.5), span("notify", 6.5, 7)]
+    stages = stage_ms([flow(0, 7, human_s=4)], spans)
+    assert stages == {"base": {"intent": 1000.0, "pay": 1500.0, "notify": 500.0}}
+
+
+def test_a_gap_in_which_the_user_approves_is_no_own_time() -> None:
+    stages = stage_ms(
+        [flow(0, 7, human_s=4)], [span("intent", 0, 1), approve(1.5, 5.5), span("pay", 6, 7)]
+    )
+    assert stages == {"base": {"intent": 1000.0, "pay": 1000.0, OWN_TIME: 1000.0}}
+
+
+def test_a_draft_that_outlasts_the_payment_loses_what_the_user_took_meanwhile() -> None:
+    beside = [approve(1, 3, critical=False), span("pay", 3, 3.5, critical=False)]
+    stages = stage_ms(
+        [flow(0, 4, human_s=2)], [span("intent", 0, 1), *beside, span("confirm", 1, 4)]
+    )
+    assert stages == {"base": {"intent": 1000.0, "confirm": 1000.0}}
+
+
+def test_a_draft_that_ends_within_the_approval_costs_nothing() -> None:
+    draft = span("confirm", 1, 2.5, critical=False)
+    stages = stage_ms(
+        [flow(0, 6, human_s=4)], [span("intent", 0, 1), draft, approve(1, 5), span("pay", 5, 6)]
+    )
+    assert stages == {"base": {"intent": 1000.0, "pay": 1000.0}}
+
+
+@pytest.mark.parametrize("first", [(1, 3), (1, 4), (2, 3)])
+def test_users_who_approve_at_the_same_time_take_it_once(first: tuple[float, float]) -> None:
+    approvals = [approve(*first, critical=False), approve(1, 4, critical=False)]
+    stages = stage_ms(
+        [flow(0, 6, human_s=3)], [span("intent", 0, 1), *approvals, span("confirm", 1, 6)]
+    )
+    assert stages == {"base": {"intent": 1000.0, "confirm": 2000.0}}
+
+
 def test_variants_and_turns_are_kept_apart() -> None:
     stages = stage_ms(
         [flow(0, 1, variant="a"), flow(0, 2, variant="b"), flow(5, 6, variant="b", turn=1)],
@@ -230,4 +282,27 @@ def test_the_stages_add_up_to_the_mean_response_time(
     stages = stage_ms(flows, rows)["base"]
     mean = sum(row.response_ms for row in flows) / len(flows)
     assert sum(stages.values()) == pytest.approx(mean, abs=0.00051)
+    assert all(ms >= 0 for ms in stages.values())
+
+
+within = st.tuples(st.integers(0, 100), st.integers(0, 100)).map(
+    lambda tenths: (min(tenths) / 10, max(tenths) / 10)
+)
+
+
+@given(spans, st.lists(within, max_size=4), st.floats(0, 2))
+def test_stages_and_human_time_add_up_to_the_turn_whatever_overlaps(
+    others: list[tuple[float, float]], approvals: list[tuple[float, float]], lag_s: float
+) -> None:
+    found = [*others, *approvals]
+    path, _ = critical_path([start for start, _ in found], [end for _, end in found], 0, 10)
+    rows = [
+        span(f"stage {n % 3}" if n < len(others) else APPROVE, *found[n], critical=n in path)
+        for n in range(len(found))
+    ]
+    # All times are whole tenths of a second, so who was busy in each of them can be counted.
+    busy = sum(any(start <= n / 10 < end for start, end in approvals) for n in range(100))
+    stages = stage_ms([flow(-lag_s, 10, human_s=busy / 10)], rows)["base"]
+    assert APPROVE not in stages
+    assert sum(stages.values()) == pytest.approx((10 + lag_s) * 1e3 - busy * 100, abs=0.00051)
     assert all(ms >= 0 for ms in stages.values())

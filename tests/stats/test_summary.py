@@ -22,6 +22,7 @@ class Named:
     prewarm: bool = False
     token_cache: bool = False
     parallel_confirm: bool = False
+    pay: str = "wechat-ai"
 
 
 BASE, WARM = Named("base"), Named("warm", prewarm=True)
@@ -34,11 +35,15 @@ def flow(
     variant: str = "base",
     round: int = 0,
     outcome: Outcome = "paid",
+    amount_minor: int = 1000,
     fee_minor: int = 0,
     calls: int = 0,
     wasted_prewarms: int = 0,
     stale_tokens: int = 0,
     corrections: int = 0,
+    guarded: int = 0,
+    human_ms: float = 0.0,
+    token_cost_micro: int = 0,
 ) -> FlowRow:
     return FlowRow(
         variant=variant,
@@ -53,13 +58,16 @@ def flow(
         outcome=outcome,
         cold=False,
         method="card",
-        amount_minor=1000,
+        amount_minor=amount_minor,
         currency="EUR",
         fee_minor=fee_minor,
         calls=calls,
         wasted_prewarms=wasted_prewarms,
         stale_tokens=stale_tokens,
         corrections=corrections,
+        guarded=guarded,
+        human_ms=human_ms,
+        token_cost_micro=token_cost_micro,
     )
 
 
@@ -84,6 +92,29 @@ def test_counts_are_sums_and_rates_are_means_over_turns() -> None:
     assert (found.turns, found.errors, found.reversals) == (4, 1, 1)
     assert (found.wasted_prewarms, found.stale_tokens, found.corrections) == (3, 2, 1)
     assert (found.calls_per_turn, found.fee_minor_mean) == (3.0, 17.5)
+
+
+def test_a_fee_stands_beside_the_amount_that_it_is_a_share_of() -> None:
+    found = summary([flow(900, amount_minor=5000, fee_minor=30), flow(900, amount_minor=0)])
+    assert (found.fee_minor_mean, found.amount_minor_mean) == (15.0, 2500.0)
+
+
+def test_what_models_and_users_cost_is_told_per_turn() -> None:
+    found = summary(
+        [
+            flow(900, guarded=2, human_ms=4000.0, token_cost_micro=25_000),
+            flow(100, guarded=1, token_cost_micro=1, outcome="error"),
+            flow(100),
+        ]
+    )
+    assert (found.guarded, found.human_ms_mean) == (3, pytest.approx(4000 / 3))
+    # A fen is ten thousand millionths of a yuan; a turn's tokens may cost less than one.
+    assert found.token_cost_minor_mean == pytest.approx(2.5001 / 3)
+
+
+def test_human_time_is_in_no_quantile_and_in_no_budget() -> None:
+    found = summary([flow(900, human_ms=60_000.0)] * 6)
+    assert (found.p50_ms, found.slo["1s"]) == (900, 1.0)
 
 
 def test_only_an_answered_turn_is_within_a_budget() -> None:
@@ -137,6 +168,7 @@ def test_strategies_keep_their_order_and_their_switches() -> None:
         ("warm", True, 2.0),
         ("base", False, 1.0),
     ]
+    assert [one.pay for one in found] == ["wechat-ai", "wechat-ai"]
     switches = [
         (one.prewarm, one.token_cache, one.parallel_confirm)
         for one in variant_summaries(Rows(), ALL)
@@ -162,6 +194,7 @@ def test_the_critical_path_is_that_of_the_variant() -> None:
         provider="mock",
         start_s=0.2,
         first_byte_s=0.3,
+        first_token_s=0.4,
         end_s=1.0,
         injected_ms=700.0,
         queue_ms=0.0,
@@ -242,12 +275,13 @@ def test_a_strategy_that_fails_often_does_not_look_faster() -> None:
 
 def test_no_factor_or_a_strategy_without_a_turn_has_no_effects() -> None:
     assert effect_summaries(Rows(flows([1.0] * 9)), [BASE], (), seed=1) == []
+    assert effect_summaries(factorial_rows(), ALL, (), seed=1) == []  # of payment providers, say
     assert effect_summaries(Rows(flows([1.0] * 9)), [BASE, WARM], ("prewarm",), seed=1) == []
 
 
 @pytest.mark.parametrize(
     ("strategies", "factors"),
-    [(ALL[:-1], THREE), ([BASE, BASE], ("prewarm",)), ([BASE, WARM], ()), (ALL, ("prewarm",))],
+    [(ALL[:-1], THREE), ([BASE, BASE], ("prewarm",)), ([BASE], ("prewarm",)), (ALL, ("prewarm",))],
 )
 def test_strategies_that_are_not_all_combinations_are_refused(
     strategies: list[Named], factors: tuple[str, ...]

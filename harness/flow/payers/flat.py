@@ -41,7 +41,12 @@ class Flat:
     async def authorize(self, flow: Flow, session: Session, payment: Payment) -> Settlement | Stale:
         wish = payment.wish
         asked = wire.NewPayment(
-            payment.order_no, wish.amount_minor, wish.currency, wish.method, wish.payee
+            order_no=payment.order_no,
+            amount_minor=wish.amount_minor,
+            currency=wish.currency,
+            payer=payment.user,
+            method=wish.method,
+            payee=wish.payee,
         )
         told = await flow.call("pay", wire.pay(self._at, asked))
         if isinstance(told, wire.Payment):

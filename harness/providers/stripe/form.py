@@ -63,9 +63,7 @@ def _pairs(name: str, value: object) -> Iterator[tuple[str, str]]:
 def parse(text: str) -> dict[str, Tree]:
     """The nested parameters, or Unfit."""
     try:
-        pairs = parse_qsl(
-            text, keep_blank_values=True, errors="strict", max_num_fields=MOST_PAIRS
-        )
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_PAIRS)
     except ValueError:
         raise Unfit("Invalid request: its parameters are not readable as a form.") from None
     tree: dict[str, Tree] = {}

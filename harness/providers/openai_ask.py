@@ -1,0 +1,207 @@
+"""What is asked on the OpenAI wire: the request's shapes, and their meaning; it knows no rule.
+
+Source: the API reference of POST /chat/completions and openai-python 3.57. A field that has no part
+in what is answered is not read, unless it is one that a rule of a provider refuses.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from harness.providers.chat import Ask, Message, Role, Schema, Tool, ToolCall
+
+SCHEMA_WORDS = "Answer with JSON only, and let it keep this JSON schema: "
+"""How a schema is told to a provider that takes none but knows JSON mode."""
+
+ANY_OBJECT = msgspec.Raw(b'{"type":"object"}')
+
+
+class Part(msgspec.Struct):
+    """A part of a message's content; parts that are no text are not read."""
+
+    type: str
+    text: str = ""
+
+
+class CalledFunction(msgspec.Struct):
+    name: str
+    arguments: str
+
+
+class Called(msgspec.Struct):
+    id: str
+    function: CalledFunction
+    type: Literal["function"] = "function"
+
+
+class WireMessage(msgspec.Struct, omit_defaults=True):
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[Part] | None = None
+    tool_calls: list[Called] | None = None
+    tool_call_id: str | None = None
+
+
+class Function(msgspec.Struct, omit_defaults=True):
+    name: str
+    description: str | None = None
+    parameters: msgspec.Raw = msgspec.Raw(b"{}")
+    strict: bool | None = None
+
+
+class WireTool(msgspec.Struct):
+    function: Function
+    type: Literal["function"] = "function"
+
+
+class FunctionName(msgspec.Struct):
+    name: str
+
+
+class ToolChoice(msgspec.Struct):
+    function: FunctionName
+    type: Literal["function"] = "function"
+
+
+Choice = Literal["none", "auto", "required", "any"]
+"""`any` is Mistral's older word for required."""
+
+
+class JsonSchema(msgspec.Struct, omit_defaults=True):
+    name: str
+    schema: msgspec.Raw = ANY_OBJECT
+    strict: bool | None = None
+
+
+class ResponseFormat(msgspec.Struct, omit_defaults=True):
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchema | None = None
+
+
+class StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class Request(msgspec.Struct, omit_defaults=True):
+    model: str
+    messages: list[WireMessage]
+    tools: list[WireTool] | None = None
+    tool_choice: Choice | ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: ResponseFormat | None = None
+    max_completion_tokens: int | None = None
+    max_tokens: int | None = None
+    n: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+
+
+def written(ask: Ask) -> Request:
+    """As OpenAI itself wants it."""
+    schema, choice = ask.schema, ask.tool_choice
+    return Request(
+        model=ask.model,
+        messages=[
+            WireMessage(
+                message.role,
+                message.text or (None if message.tool_calls else ""),
+                [Called(c.id, CalledFunction(c.name, c.arguments)) for c in message.tool_calls]
+                or None,
+                message.tool_call_id or None,
+            )
+            for message in ask.messages
+        ],
+        tools=[
+            WireTool(Function(tool.name, tool.description or None, tool.parameters))
+            for tool in ask.tools
+        ]
+        or None,
+        tool_choice=_choice(choice) if ask.tools and choice != "auto" else None,
+        response_format=ResponseFormat(
+            "json_schema", JsonSchema(schema.name, schema.schema, strict=True)
+        )
+        if schema
+        else None,
+        max_completion_tokens=ask.max_tokens,
+        stream=ask.stream or None,
+        stream_options=StreamOptions(True) if ask.stream and ask.include_usage else None,
+    )
+
+
+def schema_in_words(wire: Request) -> None:
+    """Change the request to one for a provider that takes no schema: it is told in a message."""
+    form = wire.response_format
+    if form is not None and form.json_schema is not None:
+        words = SCHEMA_WORDS + bytes(form.json_schema.schema).decode()
+        wire.messages.insert(0, WireMessage("system", words))
+        wire.response_format = ResponseFormat("json_object")
+
+
+def read(wire: Request) -> Ask:
+    choice = wire.tool_choice
+    return Ask(
+        model=wire.model,
+        messages=[
+            Message(
+                _ROLES[message.role],
+                text_of(message.content),
+                tuple(
+                    ToolCall(call.id, call.function.name, call.function.arguments)
+                    for call in message.tool_calls or ()
+                ),
+                message.tool_call_id or "",
+            )
+            for message in wire.messages
+        ],
+        tools=[
+            Tool(tool.function.name, tool.function.description or "", tool.function.parameters)
+            for tool in wire.tools or ()
+        ],
+        tool_choice=choice.function.name
+        if isinstance(choice, ToolChoice)
+        else _MEANT.get(choice or "auto", "auto"),
+        schema=_schema(wire),
+        max_tokens=wire.max_completion_tokens or wire.max_tokens,
+        stream=bool(wire.stream),
+        include_usage=bool(wire.stream_options and wire.stream_options.include_usage),
+    )
+
+
+def text_of(content: str | Sequence[Part] | None) -> str:
+    if content is None or isinstance(content, str):
+        return content or ""
+    return "\n".join(part.text for part in content if part.text)
+
+
+def _schema(wire: Request) -> Schema | None:
+    form = wire.response_format
+    if form is None or form.type == "text":
+        return None
+    if form.type == "json_schema" and form.json_schema:
+        return Schema(form.json_schema.name, form.json_schema.schema)
+    for message in wire.messages:
+        words = text_of(message.content)
+        if words.startswith(SCHEMA_WORDS):
+            told = words.removeprefix(SCHEMA_WORDS).encode("utf-8", "replace")
+            return Schema("told", msgspec.Raw(told))
+    return Schema("any", ANY_OBJECT)
+
+
+def _choice(name: str) -> Choice | ToolChoice:
+    if name in ("none", "required"):
+        return "none" if name == "none" else "required"
+    return ToolChoice(FunctionName(name))
+
+
+_MEANT = {"none": "none", "auto": "auto", "required": "required", "any": "required"}
+_ROLES: dict[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+}

@@ -1,0 +1,207 @@
+"""What a client reads on the OpenAI wire, whole and streamed; it writes nothing.
+
+It is looser than what a server writes: a field that it has no use for may hold anything, and the
+ways of the whole family are understood. What is no answer raises a ProviderFault, whose text never
+holds what the provider said but for its machine-readable words.
+"""
+
+import re
+
+import httpx
+import msgspec
+
+from harness.providers import sse
+from harness.providers.call import UNREADABLE, Malformed, Overloaded, ProviderFault, fault_of, parse
+from harness.providers.chat import Finish, Reply, ToolCall, Usage
+from harness.providers.openai_ask import Part, text_of
+
+
+def decode_reply(status: int, headers: httpx.Headers, body: bytes) -> Reply:
+    if status != 200:
+        raise fault_of(status, f"{status} {_what(body) or 'without an error body'}")
+    if headers.get("content-type", "").startswith("text/event-stream"):
+        return decode_stream(body)
+    got = _got(body)
+    if not got.choices:
+        raise Malformed("a completion without choices")
+    choice = got.choices[0]
+    message = choice.message or _GotMessage()
+    fold = _Fold()
+    fold.add(got, message, choice.finish_reason)
+    return fold.reply()
+
+
+def decode_stream(body: bytes) -> Reply:
+    """The whole stream folded into one reply. A stream that ends early is Malformed: a text cut
+    off in its middle must never pass for the model's answer."""
+    fold = _Fold()
+    for event in sse.decode_events(body):
+        if event.data == "[DONE]":
+            return fold.reply()
+        got = _got(event.data.encode())
+        for choice in got.choices or [_GotChoice()]:
+            fold.add(got, choice.delta or _GotMessage(), choice.finish_reason)
+    raise Malformed("the stream ended before [DONE]")
+
+
+class _Fold:
+    """The parts of one answer, gathered into a reply."""
+
+    def __init__(self) -> None:
+        self._head: _Got | None = None
+        self._texts: list[str] = []
+        self._thoughts: list[str] = []
+        self._calls: dict[int, tuple[str, str, list[str]]] = {}
+        self._finish = ""
+        self._usage: Usage | None = None
+
+    def add(self, got: "_Got", said: "_GotMessage", finish: str | None) -> None:
+        self._head = self._head or got
+        self._usage = _used(got.usage) or self._usage
+        self._finish = finish or self._finish
+        self._texts.append(text_of(said.content))
+        self._thoughts.append(said.reasoning_content or said.reasoning or "")
+        for n, call in enumerate(said.tool_calls or ()):
+            self._add_call(n if call.index is None else call.index, call)
+
+    def _add_call(self, index: int, part: "_GotCall") -> None:
+        function = part.function or _GotFunction()
+        if index not in self._calls:
+            if part.id is None or function.name is None:
+                raise Malformed("a tool call that starts without id and name")
+            self._calls[index] = (part.id, function.name, [])
+        self._calls[index][2].append(function.arguments or "")
+
+    def reply(self) -> Reply:
+        if self._head is None or self._finish not in _FINISHES:
+            raise Malformed("an answer without a finish reason that the wire knows")
+        head, text = self._head, "".join(self._texts)
+        return Reply(
+            id=head.id,
+            model=head.model,
+            created=head.created,
+            text=text or None,
+            tool_calls=tuple(
+                ToolCall(id_, name, "".join(arguments))
+                for _, (id_, name, arguments) in sorted(self._calls.items())
+            ),
+            finish=_FINISHES[self._finish],
+            usage=self._usage,
+            reasoning="".join(self._thoughts),
+        )
+
+
+def _got(body: bytes) -> "_Got":
+    """A completion or a chunk of one. Once the status is 200, trouble can only be told inside."""
+    try:
+        got = parse(body, _Got)
+    except Malformed:
+        if what := _what(body):
+            raise _late_fault(what) from None
+        raise
+    if got.error is not None:
+        raise _late_fault(_what(body))
+    for choice in got.choices:
+        if choice.finish_reason in _BROKEN_OFF:
+            raise Overloaded(f"broken off by the provider: {choice.finish_reason}")
+    return got
+
+
+def _late_fault(what: str) -> ProviderFault:
+    """OpenRouter names the status that it would have answered with."""
+    status = next((int(word) for word in what.split() if re.fullmatch("[45][0-9]{2}", word)), 500)
+    return fault_of(status, f"error in mid-stream: {what}".rstrip())
+
+
+def _what(body: bytes) -> str:
+    """The machine-readable words of an error body, whichever of the family's shapes it has; never
+    its message, which may repeat what was sent."""
+    try:
+        told = msgspec.json.decode(body, type=_ErrorBody | list[_ErrorBody])
+    except UNREADABLE:
+        return ""
+    if isinstance(told, list):
+        told = told[0] if told else _ErrorBody()
+    error = told.error or told
+    words = (error.type or error.status, error.code)
+    return " ".join(str(word) for word in words if word is not None and _WORD.fullmatch(str(word)))
+
+
+def _used(of: "_GotUsage | None") -> Usage | None:
+    if of is None:
+        return None
+    details = of.completion_tokens_details
+    reasoning = details.reasoning_tokens if details else None
+    return Usage(of.prompt_tokens, of.completion_tokens, reasoning or 0)
+
+
+_FINISHES: dict[str, Finish] = {
+    "stop": "stop",
+    "length": "length",
+    "model_length": "length",
+    "tool_calls": "tool_calls",
+    "content_filter": "content_filter",
+}
+_BROKEN_OFF = ("error", "insufficient_system_resource")
+"""OpenRouter's and Mistral's finish reason of an answer that failed, and DeepSeek's."""
+_WORD = re.compile(r"[\w.-]{1,64}")
+
+
+# The shapes that a client reads
+
+
+class _GotFunction(msgspec.Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _GotCall(msgspec.Struct):
+    """Some providers count no index."""
+
+    index: int | None = None
+    id: str | None = None
+    function: _GotFunction | None = None
+
+
+class _GotMessage(msgspec.Struct):
+    content: str | list[Part] | None = None
+    tool_calls: list[_GotCall] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+
+
+class _GotChoice(msgspec.Struct):
+    finish_reason: str | None = None
+    message: _GotMessage | None = None
+    delta: _GotMessage | None = None
+
+
+class _GotDetails(msgspec.Struct):
+    reasoning_tokens: int | None = None
+
+
+class _GotUsage(msgspec.Struct):
+    prompt_tokens: int
+    completion_tokens: int
+    completion_tokens_details: _GotDetails | None = None
+
+
+class _Got(msgspec.Struct):
+    """A completion, or one chunk of it. `error` is there when trouble came after the status."""
+
+    id: str
+    model: str
+    created: int
+    choices: list[_GotChoice]
+    usage: _GotUsage | None = None
+    error: msgspec.Raw | None = None
+
+
+class _Words(msgspec.Struct):
+    type: str | None = None
+    code: str | int | None = None
+    status: str | int | None = None
+
+
+class _ErrorBody(_Words):
+    error: _Words | None = None

@@ -1,0 +1,133 @@
+"""What the mocks tell of themselves beside the wires: health, books and journals, as JSON.
+
+GET only; it changes nothing. Where a world is meant that is not the plain one, `?world=` names it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from math import isnan, nan
+
+import httpx
+import msgspec
+
+from harness.clock import Clock
+from harness.providers.told import encode_draw
+from mocks.desk import Served
+from mocks.host import Host
+from mocks.ledger import Entry
+from mocks.worlds import Worlds
+
+Json = Mapping[str, object]
+
+
+class _No(Exception):
+    """The question cannot be answered."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """The door to all worlds, with pages of its own at paths that begin with an underscore."""
+
+    clock: Clock
+    worlds: Worlds
+    seed: int
+    began: float
+    """By the clock."""
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        if not path.startswith("/_"):
+            return await self.worlds(request)
+        try:
+            return _json(200, self._page(request.method, path)(request.url.params))
+        except _No as no:
+            return _json(no.status, {"error": str(no)})
+
+    def _page(self, method: str, path: str) -> Callable[[httpx.QueryParams], Json]:
+        pages = {"/_health": self._health, "/_ledger": self._ledger, "/_spans": self._spans}
+        if path not in pages:
+            raise _No(404, f"no page {path!r}; there are {', '.join(pages)}")
+        if method not in ("GET", "HEAD"):
+            raise _No(405, f"{path} is only told, to GET")
+        return pages[path]
+
+    def _health(self, _: httpx.QueryParams) -> Json:
+        return {
+            "status": "ok",
+            "version": version("tollbench"),
+            "seed": self.seed,
+            "uptime_s": round(self.clock.now() - self.began, 3),
+            "worlds": list(self.worlds),
+        }
+
+    def _ledger(self, asked: httpx.QueryParams) -> Json:
+        """Every order of every payment provider, or of one, in the order of their booking."""
+        payments = self._host(asked).payments
+        only = asked.get("provider")
+        if only is not None and only not in payments:
+            raise _No(404, f"no books of {only!r}; there are those of {', '.join(payments)}")
+        return {
+            name: [_entry(entry) for entry in payment.ledger]
+            for name, payment in payments.items()
+            if only in (None, name)
+        }
+
+    def _spans(self, asked: httpx.QueryParams) -> Json:
+        """The newest calls, newest last; `since` leaves out what arrived until then. Its times are
+        the clock's, and `clock_s` is now, to be asked with the next time."""
+        since = asked.get("since", "-inf")
+        try:
+            after = float(since)
+        except ValueError:
+            after = nan
+        if isnan(after):
+            raise _No(400, f"since must be a time of the clock in seconds, not {since!r}")
+        journal = self._host(asked).setting.journal
+        spans = [_span(call) for call in journal if call.arrived > after]
+        return {"clock_s": self.clock.now(), "spans": spans}
+
+    def _host(self, asked: httpx.QueryParams) -> Host:
+        name = asked.get("world", "")
+        host = self.worlds.get(name)
+        if host is None:
+            raise _No(404, f"no world {name!r} was used; there are {list(self.worlds)}")
+        return host
+
+
+def _entry(entry: Entry) -> Json:
+    terms = entry.terms
+    return {
+        "order_no": entry.order_no,
+        "state": entry.state,
+        "amount_minor": terms.amount_minor if terms else 0,
+        "currency": terms.currency if terms else None,
+        "payee": terms.payee if terms else None,
+        "method": terms.method if terms else None,
+        "bill": (terms.bill or None) if terms else None,
+        "fee_minor": entry.fee_minor,
+        "refunded_minor": entry.refunded_minor,
+        "refunds": entry.refunds,
+    }
+
+
+def _span(call: Served) -> Json:
+    return {
+        "provider": call.provider,
+        "draw": encode_draw(call.key),
+        "method": call.method,
+        "path": call.path,
+        "arrived_s": call.arrived,
+        "injected_ms": call.injected_ms,
+        "queue_ms": call.queue_ms,
+        "status": call.status,
+    }
+
+
+def _json(status: int, told: Json) -> httpx.Response:
+    headers = {"content-type": "application/json"}
+    return httpx.Response(status, headers=headers, content=msgspec.json.encode(told))

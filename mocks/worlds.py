@@ -1,0 +1,67 @@
+"""Parallel worlds behind one door: `/~name/...` leads to mocks of that name's own.
+
+They are made at first use, all from one configuration, and share nothing but the process: no
+books, no tokens, no queues. So strategies that run side by side do not stand in each other's way,
+as they do not on the virtual clock. Plain paths lead to the world "".
+"""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache, partial
+
+import httpx
+
+from harness.clock import Clock
+from mocks.courier import Deliver
+from mocks.host import IN_PROCESS_URL, Host, MockConfig
+
+MOST_WORLDS = 1000
+"""Each takes memory for as long as the process lives, and its name is the client's choice."""
+
+_IN_WORLD = re.compile(rb"/~([\w.,+:-]{1,100})(?=/)", re.ASCII)
+
+
+class Worlds:
+    """A mock is a function of a request; so is a house of them."""
+
+    def __init__(self, clock: Clock, config: MockConfig, deliver: Deliver | None = None) -> None:
+        self._make = partial(Host, clock, config, deliver)
+        self._hosts = {"": self._make()}
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of those that were used."""
+        return iter(self._hosts)
+
+    def get(self, name: str) -> Host | None:
+        """The mocks of that world, if it was used."""
+        return self._hosts.get(name)
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.raw_path
+        if not path.startswith(b"/~"):
+            return await self._hosts[""](request)
+        name, url = _split(path)
+        host = (name and self._hosts.get(name)) or self._begun(name)
+        if host is None:
+            why = f"a world is named as in /~name/..., and there are {MOST_WORLDS:,} at most"
+            return httpx.Response(404, text=why)
+        inner = httpx.Request(
+            request.method, url, headers=request.headers, content=await request.aread()
+        )
+        return await host(inner)
+
+    def _begun(self, name: str) -> Host | None:
+        if not name or len(self._hosts) > MOST_WORLDS:
+            return None
+        host = self._hosts[name] = self._make()
+        return host
+
+
+@lru_cache(1024)
+def _split(path: bytes) -> tuple[str, httpx.URL]:
+    """The world's name, "" where there is none, and the URL as its mocks know it."""
+    named = _IN_WORLD.match(path)
+    if named is None:
+        return "", httpx.URL(IN_PROCESS_URL)
+    rest = path[named.end() :].decode("ascii")
+    return named[1].decode("ascii"), httpx.URL(IN_PROCESS_URL + rest)
