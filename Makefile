@@ -8,10 +8,10 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 compare: .venv/ready
 	$(BIN)/tollbench compare
 
-test: .venv/ready
+test: .venv/ready .venv/sdk
 	$(BIN)/python -m pytest
 
-check: .venv/ready
+check: .venv/ready .venv/sdk
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -29,10 +29,17 @@ readme: .venv/ready
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Somebody else's clients and servers, pinned the same way; only tests use them.
+.venv/sdk: requirements-sdk.lock .venv/ready
+	@$(PIP) --require-hashes --requirement requirements-sdk.lock
+	@touch $@
+
 # Pins anew. The header is left out because it would name the machine's package index.
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	  --group dev pyproject.toml --output-file requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  --group sdk --constraint requirements.lock --output-file requirements-sdk.lock
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .benchmarks

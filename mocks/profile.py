@@ -129,6 +129,17 @@ def names(kind: type[Profile]) -> list[str]:
     return [name for name, text in texts.items() if _SECTION[kind] in tomllib.loads(text)]
 
 
+def kind_of(name: str) -> type[Profile] | None:
+    """What the profile of that name or path is, by the section that only its kind has; None where
+    there is none to read."""
+    path = FOLDER / f"{name}.toml"
+    try:
+        told = tomllib.loads((path if path.is_file() else Path(name)).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return next((kind for kind, section in _SECTION.items() if section in told), None)
+
+
 def figures(profile: Profile) -> Iterator[tuple[str, Figures]]:
     """Every section that holds figures, with its name."""
     for field in msgspec.structs.fields(profile):

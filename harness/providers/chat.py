@@ -6,7 +6,7 @@ set of tools, one kind of tool call, one reply. A model wire is anything that ke
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import httpx
 import msgspec
@@ -119,6 +119,8 @@ class Trouble:
     code: str | None = None
     """OpenAI's machine-readable name, where the kind alone does not tell it."""
     retry_after_s: float = 0.0
+    limit: Literal["requests", "tokens"] = "requests"
+    """Which one was reached, where it is the rate that is limited."""
     request_id: str = ""
     """Which request it was; some wires tell it in the body too."""
 
@@ -177,3 +179,14 @@ class ModelWire(Protocol):
 
     def encode_served(self, served: Served) -> dict[str, str]:
         """The headers that every answer carries, the errors' too."""
+
+
+@runtime_checkable
+class Catalog(Protocol):
+    """A wire that also tells which models a server has."""
+
+    def decode_listing(self, request: httpx.Request) -> str | None:
+        """The id of the model that is asked about, "" for all, None where something else is."""
+
+    def encode_listing(self, models: Sequence[str], of: str, created: int) -> bytes:
+        """The answer to it: `models` is that one, or all; `created` is in Unix seconds."""

@@ -1,8 +1,8 @@
 """What is asked on the Gemini generateContent wire: its shapes and what they mean.
 
 Source: see gemini.py. The wire is JSON of protocol buffers: a field may be spelled in camel or in
-snake case (Google's own SDK sends both in one body), and null stands for "left out". What a field
-does not tell us is accepted and not read.
+snake case (Google's own SDK sends both in one body), null stands for "left out", and an object for
+a list of one (as in Google's own examples). Fields that we do not know are accepted and not read.
 
 Tool calls have no ids here. They are named call_0, call_1, ... in the order they are written in,
 and an answer belongs to the first call of its function that has none yet. Ids are not sent, as not
@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from harness.providers.call import UNREADABLE
 from harness.providers.chat import Ask, Message, Schema, Tool, ToolCall
@@ -25,13 +26,13 @@ ANY_OBJECT = msgspec.Raw(b'{"type":"object"}')
 class FunctionCall(msgspec.Struct):
     name: str
     args: msgspec.Raw = msgspec.Raw(b"{}")
-    id: str | msgspec.UnsetType = msgspec.UNSET
+    id: str | UnsetType = UNSET
 
 
 class FunctionResponse(msgspec.Struct):
     name: str
-    response: dict[str, Json] = {}
-    id: str | msgspec.UnsetType = msgspec.UNSET
+    response: dict[str, object] = {}
+    id: str | UnsetType = UNSET
 
 
 class Part(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -49,8 +50,8 @@ class Content(msgspec.Struct, omit_defaults=True):
 class Declaration(msgspec.Struct, rename="camel", omit_defaults=True):
     name: str
     description: str = ""
-    parameters: msgspec.Raw | None = None
-    parameters_json_schema: msgspec.Raw | None = None
+    parameters: msgspec.Raw | UnsetType = UNSET
+    parameters_json_schema: msgspec.Raw | UnsetType = UNSET
 
 
 class Tools(msgspec.Struct, rename="camel"):
@@ -69,10 +70,10 @@ class ToolConfig(msgspec.Struct, rename="camel"):
 class GenerationConfig(msgspec.Struct, rename="camel", omit_defaults=True):
     max_output_tokens: int | None = None
     response_mime_type: str = ""
-    response_schema: msgspec.Raw | None = None
-    response_json_schema: msgspec.Raw | None = None
-    preview_json_schema: msgspec.Raw | None = msgspec.field(
-        default=None, name="_responseJsonSchema"
+    response_schema: msgspec.Raw | UnsetType = UNSET
+    response_json_schema: msgspec.Raw | UnsetType = UNSET
+    preview_json_schema: msgspec.Raw | UnsetType = msgspec.field(
+        default=UNSET, name="_responseJsonSchema"
     )
 
 
@@ -93,7 +94,7 @@ def written(ask: Ask) -> Request:
     config = GenerationConfig(
         max_output_tokens=ask.max_tokens,
         response_mime_type="application/json" if schema else "",
-        response_json_schema=schema.schema if schema else None,
+        response_json_schema=schema.schema if schema else UNSET,
     )
     system = [Part(text=message.text) for message in ask.messages if message.role == "system"]
     declared = [
@@ -215,7 +216,7 @@ def _answered(answer: FunctionResponse, unanswered: Sequence[ToolCall]) -> ToolC
     )
 
 
-def _answer(response: dict[str, Json]) -> str:
+def _answer(response: dict[str, object]) -> str:
     if len(response) == 1 and isinstance(text := response.get("result"), str):
         return text
     return msgspec.json.encode(response).decode()
@@ -254,7 +255,7 @@ def _chosen(told: ToolConfig | None, tools: list[Tool]) -> tuple[str, list[Tool]
 
 def _schema(config: GenerationConfig) -> Schema | None:
     schema = config.response_json_schema or config.response_schema or config.preview_json_schema
-    if schema is None and config.response_mime_type != "application/json":
+    if not schema and config.response_mime_type != "application/json":
         return None
     return Schema("", schema or ANY_OBJECT)
 
@@ -271,6 +272,8 @@ _KEPT = {
 }
 """What lies under these keys is the user's own: not even its nulls are touched."""
 
+_LISTS = {"contents", "parts", "tools", "functionDeclarations"}
+
 
 def _camelled(value: Json) -> Json:
     if isinstance(value, list):
@@ -278,7 +281,11 @@ def _camelled(value: Json) -> Json:
     if not isinstance(value, dict):
         return value
     named = [(_SNAKE.sub(_upper, key), item) for key, item in value.items() if item is not None]
-    return {key: item if key in _KEPT else _camelled(item) for key, item in named}
+    return {key: item if key in _KEPT else _listed(key, _camelled(item)) for key, item in named}
+
+
+def _listed(key: str, value: Json) -> Json:
+    return [value] if key in _LISTS and isinstance(value, dict) else value
 
 
 def _upper(found: re.Match[str]) -> str:

@@ -225,7 +225,7 @@ bodies = st.one_of(
 )
 
 
-queries = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=60).map(str.encode)
+queries = st.text("abc019%&=+./_-", max_size=60).map(str.encode)
 
 
 @given(st.sampled_from(["/gateway.do", "/client/pay"]), queries, bodies)

@@ -118,5 +118,5 @@ def _finish(left: Axes, right: Axes, fees: Sequence[FeeSummary]) -> None:
     costs = [fee_minor(fee, amount) for fee in fees for amount in (LEAST_MINOR, MOST_MINOR)]
     low, high = min(costs, default=1.0), max(costs, default=100.0)
     for axes in (left, right):
-        axes.set_ylim(max(LEAST_FEE_MINOR, low) / 100 * 0.7, high / 100 * 1.5)
+        axes.set_ylim(max(LEAST_FEE_MINOR, low) / 100 * 0.45, high / 100 * 1.5)
     right.margins(x=0.12)

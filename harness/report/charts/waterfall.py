@@ -121,7 +121,8 @@ def _draw_turn(axes: Axes, median: _Median) -> None:
     axes.axvline(total, color=INK, linewidth=1.2)
     axes.annotate(
         f"{median.turn.response_ms:.0f} ms{human}", (total, 1), (0, 4),
-        textcoords="offset points", fontsize=9.5, xycoords=("data", "axes fraction"), ha="center", weight="bold",
+        xycoords=("data", "axes fraction"), textcoords="offset points", fontsize=9.5,
+        ha="center", weight="bold",
     )  # fmt: skip
 
 
