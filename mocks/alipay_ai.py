@@ -211,7 +211,7 @@ class AlipayAi:
         trade = Trade(
             entry,
             terms,
-            f"{self._beijing(call.now)[:10].replace('-', '')}22001{entry.number:015d}",
+            tell.trade_no(entry, self._beijing(call.now)),
             terms.user,
             biz.seller_id or SELLER_ID,
             biz.subject,

@@ -7,6 +7,7 @@ and no time.
 
 import re
 from collections.abc import Mapping
+from hashlib import blake2b
 
 import msgspec
 
@@ -64,6 +65,7 @@ def think(
         tool_calls=calls,
         finish=finish,
         usage=Usage(prompt, shown + reasoning, reasoning),
+        reasoning=_thought(reasoning) if profile.reasoning and profile.reasoning.shown else "",
     )
 
 
@@ -77,7 +79,7 @@ def _answer(
     tool, arguments = _called(asked, said)
     if tool is not None:
         written = _weakened(arguments, profile, key, delays)
-        return None, (ToolCall("call_0", tool.name, written),)
+        return None, (ToolCall(_call_id(key), tool.name, written),)
     if asked.schema is not None:
         filled = example(asked.schema.schema, _verdict(said))
         return _weakened(filled, profile, key, delays), ()
@@ -142,6 +144,22 @@ def _reasoning(profile: ModelProfile, key: DrawKey, delays: Delays) -> int:
     return round(delays.drawn_s(key, "reasoning", of.tokens_p50, of.tokens_p99)) if of else 0
 
 
+def _thought(tokens: int) -> str:
+    """So many tokens of a model that thinks aloud; it says nothing of the request."""
+    length = tokens * CHARACTERS_A_TOKEN
+    return (_THINKING * (1 + length // len(_THINKING)))[:length]
+
+
+def _call_id(key: DrawKey) -> str:
+    """One of its own for each call: nine letters and digits, as Mistral alone demands."""
+    text = f"{key.round}.{key.conversation}.{key.turn}.{key.stage}.{key.attempt}"
+    return blake2b(text.encode(), digest_size=6).hexdigest()[:9]
+
+
+_THINKING = (
+    "Let me see what is asked of me here. I go through it word by word, and then once more, to be "
+    "sure that I miss nothing and add nothing. "
+)
 _ASK_BACK = "Whom shall I pay, how much, and by which method? Say it in one sentence, please."
 _CLOSING = (
     "Keep the reference {reference} if you want to ask about this payment later: I can look it up, "

@@ -2,18 +2,24 @@
 
 Everything is decided at arrival. A server with finite slots is a first-come queue whose service
 times are known when a call is admitted, so the wait follows from the times at which slots come
-free. Bursts are windows of the clock that the seed alone places. Not modelled: batching, priorities
-and a client that hangs up, whose call keeps its slot.
+free. Bursts and outages are windows that count from the first call of a round, so that they strike
+at the same place on both clocks. Not modelled: batching, priorities and a client that hangs up,
+whose call keeps its slot.
 """
 
 import heapq
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from harness import draws
 from harness.providers.chat import Headroom
-from mocks.figures import Limits
+from mocks.figures import Limits, Outage
+from mocks.latency import FOREIGN
+
+_SPECK = 1e-9
+"""What a level may lack: who comes back when told to must not fail by the last bit of a float."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,45 +28,82 @@ class Turned:
 
     why: Literal["rate_limited", "overloaded"]
     retry_after_s: float
+    limit: Literal["requests", "tokens"] = "requests"
+    """Which one was reached, where it is the rate that is limited."""
+
+
+class Rounds:
+    """When each round began here: with its first call. What comes from no run of ours counts as
+    one round, which began with the mock."""
+
+    def __init__(self, began: float) -> None:
+        self._began = {FOREIGN: began}
+
+    def since_s(self, round_: int, now: float) -> float:
+        return now - self._began.setdefault(round_, now)
+
+
+class Outages:
+    """When a provider answers nobody."""
+
+    def __init__(self, outages: Sequence[Outage], provider: str, began: float) -> None:
+        self._windows = [of for of in outages if of.provider == provider]
+        self._rounds = Rounds(began)
+
+    def down(self, round_: int, now: float) -> bool:
+        if not self._windows:
+            return False
+        since_s = self._rounds.since_s(round_, now)
+        return any(of.from_s <= since_s < of.from_s + of.for_s for of in self._windows)
 
 
 class Capacity:
     """One provider's. Without limits everybody is admitted and nobody waits."""
 
-    def __init__(self, seed: int, provider: str, limits: Limits | None) -> None:
+    def __init__(self, seed: int, provider: str, limits: Limits | None, began: float = 0.0) -> None:
         self._seed = seed
         self._provider = provider
         self._limits = limits or Limits.none()
+        self._rounds = Rounds(began)
         self._free_at: list[float] = []
-        """A heap: when each slot that was ever taken comes free."""
+        """A heap: when each slot that is or was taken comes free."""
         self._starts: deque[float] = deque()
         """When each call that has to wait begins. First come, first served: in rising order."""
         of = self._limits
         self._requests = Bucket(of.requests, of.window_s) if of.requests else None
         self._tokens = Bucket(of.tokens, of.window_s) if of.tokens else None
 
-    def turned_away(self, now: float, luck: float, tokens: int = 0) -> Turned | None:
+    def turned_away(
+        self, now: float, luck: float, tokens: int = 0, round_: int = FOREIGN
+    ) -> Turned | None:
         """Whether this call is refused: a burst of overload, too many calls, or a full queue.
         `luck` is its own uniform draw. A call that is not refused has used up its share."""
-        if luck < self._overload_share(now):
+        if luck < self._overload_share(now, round_):
             return Turned("overloaded", self._limits.overload_lasts_s)
         if self._full(now) and self._waiting(now) >= self._limits.queue:
             return Turned("overloaded", self._free_at[0] - now)
-        for bucket, amount in ((self._requests, 1), (self._tokens, tokens)):
-            if bucket and not bucket.holds(now, amount):
-                return Turned("rate_limited", bucket.full_enough_in_s(now, amount))
-        for bucket, amount in ((self._requests, 1), (self._tokens, tokens)):
-            if bucket:
-                bucket.take(now, amount)
+        requests, of_tokens = self._requests, self._tokens
+        if requests and not requests.holds(now, 1):
+            return Turned("rate_limited", requests.full_enough_in_s(now, 1))
+        if of_tokens and not of_tokens.holds(now, tokens):
+            return Turned("rate_limited", of_tokens.full_enough_in_s(now, tokens), "tokens")
+        if requests:
+            requests.take(now, 1)
+        if of_tokens:
+            of_tokens.take(now, tokens)
         return None
 
     def wait_s(self, now: float, service_s: float) -> float:
         """How long an admitted call waits for a slot; it then holds it for its service time."""
-        if len(self._free_at) < self._limits.slots:
-            heapq.heappush(self._free_at, now + service_s)
+        free_at = self._free_at
+        if free_at and free_at[0] <= now:
+            heapq.heapreplace(free_at, now + service_s)
             return 0.0
-        start = max(now, self._free_at[0])
-        heapq.heapreplace(self._free_at, start + service_s)
+        if len(free_at) < self._limits.slots:
+            heapq.heappush(free_at, now + service_s)
+            return 0.0
+        start = free_at[0]
+        heapq.heapreplace(free_at, start + service_s)
         self._starts.append(start)
         return draws.microseconds(start - now)
 
@@ -79,17 +122,17 @@ class Capacity:
             self._starts.popleft()
         return len(self._starts)
 
-    def _overload_share(self, now: float) -> float:
+    def _overload_share(self, now: float, round_: int) -> float:
         """The chance to be refused now: each period has one burst, at a place of its own."""
         of = self._limits
         if not of.overload_every_s:
             return 0.0
-        period = int(now // of.overload_every_s)
-        room_s = of.overload_every_s - of.overload_lasts_s
-        begins = period * of.overload_every_s + room_s * draws.uniform(
-            self._seed, self._provider, "overload", period
-        )
-        return of.overload_share if begins <= now < begins + of.overload_lasts_s else 0.0
+        since_s = self._rounds.since_s(round_, now)
+        period = int(since_s // of.overload_every_s)
+        room_s = max(0.0, of.overload_every_s - of.overload_lasts_s)
+        luck = draws.uniform(self._seed, self._provider, "overload", round_, period)
+        begins_s = period * of.overload_every_s + room_s * luck
+        return of.overload_share if begins_s <= since_s < begins_s + of.overload_lasts_s else 0.0
 
 
 class Bucket:
@@ -102,7 +145,7 @@ class Bucket:
         self._at = 0.0
 
     def holds(self, now: float, amount: int) -> bool:
-        return self._now(now) >= amount
+        return self._now(now) + _SPECK >= amount
 
     def take(self, now: float, amount: int) -> None:
         self._level, self._at = self._now(now) - amount, now
@@ -113,7 +156,7 @@ class Bucket:
 
     def headroom(self, now: float) -> Headroom:
         level = self._now(now)
-        return Headroom(self._limit, int(level), (self._limit - level) / self._per_s)
+        return Headroom(self._limit, int(level + _SPECK), (self._limit - level) / self._per_s)
 
     def _now(self, now: float) -> float:
         return min(float(self._limit), self._level + max(0.0, now - self._at) * self._per_s)

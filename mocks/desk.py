@@ -65,7 +65,7 @@ class Desk:
     ) -> None:
         self.clock = clock
         self.delays = Delays(seed, provider)
-        self.capacity = Capacity(seed, provider, limits)
+        self.capacity = Capacity(seed, provider, limits, clock.now())
         self._provider = provider
         self._journal: Journal = deque(maxlen=KEPT_CALLS) if journal is None else journal
 
@@ -75,7 +75,7 @@ class Desk:
 
     def turned_away(self, guest: Guest, tokens: int = 0) -> Turned | None:
         luck = self.delays.luck(guest.key, "overload")
-        return self.capacity.turned_away(guest.arrived, luck, tokens)
+        return self.capacity.turned_away(guest.arrived, luck, tokens, guest.key.round)
 
     async def answer(
         self,

@@ -12,6 +12,7 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0, lt=1e12)]
 Minor = Annotated[int, msgspec.Meta(ge=0)]
 Count = Annotated[int, msgspec.Meta(ge=0, lt=10**12)]
+Some = Annotated[int, msgspec.Meta(ge=1, lt=10**12)]
 
 PaymentProvider = Literal["wechat-ai", "alipay-ai", "stripe", "flat", "unionpay-ai"]
 ModelProvider = Literal["openai", "anthropic", "gemini", "deepseek", "qwen", "mistral"]
@@ -36,7 +37,7 @@ class Limits(Figures, frozen=True, kw_only=True):
     and refuses `overload_share` of the calls; 0 is never.
     """
 
-    slots: Count = 1_000_000
+    slots: Some = 1_000_000
     queue: Count = 1_000_000
     requests: Count = 0
     tokens: Count = 0
@@ -134,10 +135,12 @@ class TokenLatency(Figures, frozen=True, kw_only=True):
 
 
 class Reasoning(Figures, frozen=True, kw_only=True):
-    """Tokens that a model thinks before its answer, lognormal; they take time and are paid for."""
+    """Tokens that a model thinks before its answer, lognormal; they take time and are paid for.
+    Where they are shown, an answer's first token is one of them."""
 
     tokens_p50: Positive
     tokens_p99: Positive
+    shown: bool = False
 
 
 class ColdSchema(Figures, frozen=True, kw_only=True):
@@ -148,8 +151,8 @@ class ColdSchema(Figures, frozen=True, kw_only=True):
 
 
 class KeepAlive(Figures, frozen=True, kw_only=True):
-    """How long after its arrival a call that still waits for its first token is sent the first
-    keep-alive line."""
+    """How long after its arrival a call that still waits for its first token is sent a keep-alive
+    line, and how long after each one the next."""
 
     after_ms: Positive
 
@@ -176,6 +179,15 @@ class Hop(Figures, frozen=True, kw_only=True):
     p50_ms: Positive
     p99_ms: Positive
     stream_ms: NotNegative = 0.0
+
+
+class Outage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A provider that answers no call for a while. It begins `from_s` after the first call that
+    the provider gets in a round, so that it strikes at the same place on both clocks."""
+
+    provider: ModelProvider
+    from_s: NotNegative
+    for_s: Positive
 
 
 class Rate(Figures, frozen=True, kw_only=True):

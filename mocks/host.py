@@ -7,16 +7,19 @@ import httpx
 import msgspec
 
 from harness.clock import Clock
-from harness.providers import MODELS
+from harness.providers import GATEWAYS, MODELS
 from harness.providers.call import Endpoint
 from mocks.alipay_ai import AlipayAi
 from mocks.alipay_ai import credentials as alipay_credentials
 from mocks.courier import Deliver
+from mocks.figures import Outage
 from mocks.flat import Flat
+from mocks.gateway import Gateway
 from mocks.ledger import Ledger
 from mocks.model import Model
 from mocks.profile import GatewayProfile, ModelProfile, PaymentProfile, figures
 from mocks.setting import Setting
+from mocks.stripe import Stripe
 from mocks.unionpay_ai import UnionpayAi
 from mocks.wechat_ai import WechatAi
 
@@ -45,11 +48,12 @@ class MakePayment(Protocol):
 PAYMENTS: dict[str, MakePayment] = {
     "wechat-ai": WechatAi,
     "flat": Flat,
+    "stripe": Stripe,
     "unionpay-ai": UnionpayAi,
     "alipay-ai": AlipayAi,
 }
 
-KEYS: dict[str, str] = {}
+KEYS: dict[str, str] = {"stripe": "sk_test_mock_api_key"}
 """Of the providers whose keys have a form that clients check; the others take KEY."""
 
 
@@ -63,6 +67,10 @@ class MockConfig(msgspec.Struct, frozen=True, kw_only=True):
     """By the name that they are asked by, their profile's; each also goes by its id on the wire."""
     gateways: dict[str, GatewayProfile] = {}
     """By provider."""
+    fallbacks: dict[str, str] = {}
+    """For the name of a model, which one stands in for it behind every gateway."""
+    outages: list[Outage] = []
+    """When a provider of models answers nobody."""
     lifetime_scale: float = 1.0
     """Token lifetimes are multiplied by it, as think times are."""
     cny_per_usd: float = 1.0
@@ -79,12 +87,18 @@ class Host:
             lifetime_scale=config.lifetime_scale,
             cny_per_usd=config.cny_per_usd,
             deliver=deliver,
+            outages=config.outages,
         )
         self.payments = {
             name: PAYMENTS[profile.provider](self.setting, profile, key=key_of(profile.provider))
             for name, profile in config.pay.items()
         }
-        self._mocks: dict[str, Mock] = {**self.payments, **self._models(config.models)}
+        models = self._models(config.models)
+        self._mocks: dict[str, Mock] = {
+            **self.payments,
+            **models,
+            **self._gateways(config, models),
+        }
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         provider = request.url.path.split("/", 2)[1]
@@ -103,6 +117,20 @@ class Host:
                 key=key_of(provider),
             )
             for provider, wire in MODELS.items()
+            if provider not in GATEWAYS
+        }
+
+    def _gateways(self, config: MockConfig, models: Mapping[str, Model]) -> dict[str, Gateway]:
+        return {
+            provider: Gateway(
+                self.setting,
+                GATEWAYS[provider],
+                profile,
+                models,
+                config.fallbacks,
+                key=key_of(provider),
+            )
+            for provider, profile in config.gateways.items()
         }
 
 

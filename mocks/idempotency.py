@@ -7,7 +7,6 @@ began to be carried out must not use its key up.
 """
 
 from dataclasses import dataclass
-from math import inf
 from typing import Generic, Literal, TypeVar
 
 Reply = TypeVar("Reply")
@@ -26,8 +25,8 @@ class _Kept(Generic[Reply]):
     endpoint: str
     terms: str
     reply: Reply
+    ready_at: float
     until: float
-    ready_at: float = inf
 
 
 class Idempotency(Generic[Reply]):
@@ -37,6 +36,9 @@ class Idempotency(Generic[Reply]):
         self._lifetime_s = lifetime_s
         self._kept: dict[str, _Kept[Reply]] = {}
         """In the order of their ends."""
+
+    def __len__(self) -> int:
+        return len(self._kept)
 
     def find(self, key: str, endpoint: str, terms: str, now: float) -> Reply | Clash | None:
         """What was answered under the key, or why it cannot be used; None for a new key."""
@@ -50,15 +52,12 @@ class Idempotency(Generic[Reply]):
             return Clash("other_terms", kept.endpoint)
         return Clash("in_flight", kept.endpoint) if now < kept.ready_at else kept.reply
 
-    def keep(self, key: str, endpoint: str, terms: str, reply: Reply, now: float) -> None:
-        """Use a new key up. Its answer is known and still on its way."""
+    def keep(
+        self, key: str, endpoint: str, terms: str, reply: Reply, now: float, ready_at: float
+    ) -> None:
+        """Use a new key up. Its answer is known, and under way until `ready_at`."""
         assert key not in self._kept
-        self._kept[key] = _Kept(endpoint, terms, reply, now + self._lifetime_s)
-
-    def ready(self, key: str, at: float) -> None:
-        """The answer has left, or will at that time."""
-        if kept := self._kept.get(key):
-            kept.ready_at = at
+        self._kept[key] = _Kept(endpoint, terms, reply, ready_at, now + self._lifetime_s)
 
     def _forget(self, now: float) -> None:
         while self._kept:

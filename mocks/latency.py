@@ -14,6 +14,9 @@ from harness.clock import Clock
 from harness.providers.told import DrawKey, decode_draw
 from mocks.figures import Overhead, TokenLatency
 
+FOREIGN = -1
+"""The round of a call that names none."""
+
 
 class Delays:
     """The draws of one mock. A client that names no draw is served draws of its own, in order."""
@@ -24,7 +27,9 @@ class Delays:
         self._foreign: Iterator[int] = count()
 
     def key(self, request: httpx.Request) -> DrawKey:
-        return decode_draw(request.headers) or DrawKey(-1, next(self._foreign), 0, "foreign", 1)
+        return decode_draw(request.headers) or DrawKey(
+            FOREIGN, next(self._foreign), 0, "foreign", 1
+        )
 
     def overhead_s(self, key: DrawKey, overhead: Overhead) -> float:
         """The whole cold overhead of a transaction.

@@ -4,23 +4,31 @@ What a model says is brain.py's; how it is written, its wire's. Not modelled: re
 whose length costs time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 
 import httpx
 
 from harness import draws
+from harness.clock import unix_s
 from harness.providers import SECOND
-from harness.providers.chat import Ask, ModelWire, Reply, Served, Trouble
+from harness.providers.chat import Ask, Catalog, Headroom, ModelWire, Reply, Served, Trouble
 from mocks.brain import think, tokens_of
-from mocks.capacity import Turned
+from mocks.capacity import Outages, Turned
 from mocks.desk import Desk, Guest
+from mocks.figures import Price
 from mocks.leaks import count_secrets
 from mocks.profile import ModelProfile
 from mocks.setting import Setting
 
 CHARACTERS_A_PIECE = 40
 """Ten tokens at once. Real streams send one to a few; the total time is the same."""
+
+Room = tuple[Headroom | None, Headroom | None]
+"""What is left of the limits of requests and of tokens."""
+
+NO_LIMITS: Room = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +41,23 @@ class Plan:
     first_s: float
     whole_s: float
     leaks: int
-    keep_alive_s: float | None = None
-    """When a client that still waits is sent its first keep-alive line."""
+    alive_s: Sequence[float] = ()
+    """When a client that still waits is sent keep-alive lines."""
+    room: Room = NO_LIMITS
 
     def later(self, before_s: float, after_s: float = 0.0, stream_s: float = 0.0) -> "Plan":
         """The same answer behind a hop that takes so long on the way there and back."""
-        way_s = before_s + after_s
-        return replace(
-            self, first_s=self.first_s + way_s + stream_s, whole_s=self.whole_s + way_s + stream_s
-        )
+        way_s = before_s + after_s + stream_s
+        return replace(self, first_s=self.first_s + way_s, whole_s=self.whole_s + way_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """One model: its figures, and servers of its own."""
+
+    name: str
+    profile: ModelProfile
+    desk: Desk
 
 
 class Model:
@@ -51,85 +67,107 @@ class Model:
     def __init__(
         self, setting: Setting, wire: ModelWire, models: Mapping[str, ModelProfile], *, key: str
     ) -> None:
-        self._setting = setting
         self._wire = wire
-        self._models = {**{of.model: of for of in models.values() if of.model}, **models}
-        self._desks: dict[ModelProfile, Desk] = {}
+        self._second = SECOND.get(wire.NAME)
+        served = {
+            name: _Served(name, profile, setting.desk(wire.NAME, profile.limits))
+            for name, profile in models.items()
+        }
+        self._models = {**{of.profile.model: of for of in served.values()}, **served}
+        self._models.pop("", None)
         self._desk = setting.desk(wire.NAME, None)
-        self._seen_schemas: set[bytes] = set()
+        self._began = setting.clock.now()
+        self._outages = Outages(setting.outages, wire.NAME, self._began)
+        self._seen_schemas: set[tuple[int, str, bytes]] = set()
         self._key = key
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         guest = self._desk.arrive(request)
         wire = self._spoken(request)
+        if trouble := unauthorized(wire, request, self._key):
+            return await refuse(self._desk, wire, guest, trouble)
+        if listed := await list_models(self._desk, wire, guest, request, self.names):
+            return listed
         asked = wire.decode_request(request)
-        if wire.key_of(request) != self._key:
-            asked = Trouble(kind="unauthorized", message="Incorrect API key provided.")
-        plan = asked if isinstance(asked, Trouble) else self.plan(asked, guest)
-        if isinstance(plan, Trouble) or isinstance(asked, Trouble):
-            assert isinstance(plan, Trouble)
-            return await refuse(self._desk, wire, guest, plan)
+        if isinstance(asked, Trouble):
+            return await refuse(self._desk, wire, guest, asked)
+        plan = self.plan(asked, guest)
+        if isinstance(plan, Trouble):
+            room = self._room(asked.model, guest)
+            return await refuse(self._desk, wire, guest, plan, room=room)
         return await serve(self._desk, wire, guest, asked, plan)
 
-    def _spoken(self, request: httpx.Request) -> ModelWire:
-        """The wire of this request: the provider's second one under that one's base path."""
-        second = SECOND.get(self._wire.NAME)
-        path = request.url.path
-        return second if second and f"{second.BASE_PATH}/" in path else self._wire
+    @property
+    def names(self) -> Collection[str]:
+        """All that its models go by."""
+        return self._models.keys()
+
+    def price_of(self, name: str) -> Price | None:
+        return self._models[name].profile.price if name in self._models else None
 
     def plan(self, asked: Ask, guest: Guest) -> Plan | Trouble:
         """The answer and its times, or why there is none. It waits for nothing."""
-        profile = self._models.get(asked.model)
-        if profile is None:
-            return Trouble(
-                kind="not_found",
-                message=f"The model `{asked.model}` does not exist.",
-                code="model_not_found",
-            )
-        desk = self._desk_of(profile)
+        if self._outages.down(guest.key.round, guest.arrived):
+            return Trouble(kind="overloaded", message=_OVERLOADED)
+        of = self._models.get(asked.model)
+        if of is None:
+            return no_such_model(asked.model)
         prompt = sum(tokens_of(message.text) for message in asked.messages)
-        if turned := desk.turned_away(guest, prompt):
-            return _trouble(turned)
-        reply = think(asked, profile, guest.key, desk.delays, int(guest.arrived), prompt)
-        first_s, whole_s = self._times(asked, profile, desk, guest, reply)
-        queue_s = desk.capacity.wait_s(guest.arrived, whole_s)
-        keep_alive = profile.keep_alive
+        if turned := of.desk.turned_away(guest, prompt):
+            return trouble_of(turned)
+        created = int(unix_s(of.desk.clock))
+        reply = think(asked, of.profile, guest.key, of.desk.delays, created, prompt)
+        first_s, whole_s = self._times(asked, of, guest, reply)
+        queue_s = of.desk.capacity.wait_s(guest.arrived, whole_s)
         return Plan(
             reply,
             queue_s,
             queue_s + first_s,
             queue_s + whole_s,
             sum(count_secrets(message.text) for message in asked.messages),
-            keep_alive.after_ms / 1e3 if keep_alive else None,
+            _alive_s(of.profile, queue_s + (first_s if asked.stream else whole_s)),
+            self._room(asked.model, guest),
         )
 
-    def _desk_of(self, profile: ModelProfile) -> Desk:
-        """Each model has servers of its own."""
-        desk = self._desks.get(profile)
-        if desk is None:
-            desk = self._desks[profile] = self._setting.desk(self._wire.NAME, profile.limits)
-        return desk
+    def _spoken(self, request: httpx.Request) -> ModelWire:
+        """The wire of this request: the provider's second one under that one's base path."""
+        second = self._second
+        return second if second and f"{second.BASE_PATH}/" in request.url.path else self._wire
 
-    def _times(
-        self, asked: Ask, profile: ModelProfile, desk: Desk, guest: Guest, reply: Reply
-    ) -> tuple[float, float]:
-        """The first token of the answer, and its last, in seconds of work."""
+    def _room(self, name: str, guest: Guest) -> Room:
+        of = self._models.get(name)
+        if of is None:
+            return NO_LIMITS
+        capacity = of.desk.capacity
+        return capacity.requests(guest.arrived), capacity.tokens(guest.arrived)
+
+    def _times(self, asked: Ask, of: _Served, guest: Guest, reply: Reply) -> tuple[float, float]:
+        """The first token that is seen, and the last, in seconds of work."""
         assert reply.usage is not None
-        latency = profile.latency
-        first_s = desk.delays.ttft_s(guest.key, latency) + self._schema_s(
-            asked, profile, desk, guest
-        )
-        first_s += draws.microseconds(reply.usage.reasoning / latency.tokens_per_s)
-        shown = reply.usage.completion - reply.usage.reasoning
-        return first_s, first_s + draws.microseconds(shown / latency.tokens_per_s)
+        latency, reasoning = of.profile.latency, of.profile.reasoning
+        first_s = of.desk.delays.ttft_s(guest.key, latency) + self._schema_s(asked, of, guest)
+        thought_s = draws.microseconds(reply.usage.reasoning / latency.tokens_per_s)
+        said = reply.usage.completion - reply.usage.reasoning
+        answer_s = first_s + thought_s
+        whole_s = answer_s + draws.microseconds(said / latency.tokens_per_s)
+        return first_s if reasoning and reasoning.shown else answer_s, whole_s
 
-    def _schema_s(self, asked: Ask, profile: ModelProfile, desk: Desk, guest: Guest) -> float:
-        """What the first answer by a schema takes longer: its grammar is built then."""
-        cold = profile.cold_schema
-        if cold is None or asked.schema is None or bytes(asked.schema.schema) in self._seen_schemas:
+    def _schema_s(self, asked: Ask, of: _Served, guest: Guest) -> float:
+        """What the first answer by a schema takes longer: its grammar is built then, and kept for
+        the round."""
+        cold = of.profile.cold_schema
+        if cold is None or asked.schema is None:
             return 0.0
-        self._seen_schemas.add(bytes(asked.schema.schema))
-        return desk.delays.drawn_s(guest.key, "cold schema", cold.p50_ms / 1e3, cold.p99_ms / 1e3)
+        digest = blake2b(asked.schema.schema, digest_size=16).digest()
+        schema = (guest.key.round, of.name, digest)
+        if schema in self._seen_schemas:
+            return 0.0
+        self._seen_schemas.add(schema)
+        delays = of.desk.delays
+        return delays.drawn_s(guest.key, "cold schema", cold.p50_ms / 1e3, cold.p99_ms / 1e3)
+
+
+# What gateways do likewise
 
 
 async def serve(
@@ -141,7 +179,6 @@ async def serve(
     headers: Mapping[str, str] = {},
 ) -> httpx.Response:
     """The planned answer on this wire, whole or streamed, at its times."""
-    extra = {**headers, **wire.encode_served(Served(request_id=request_id(guest)))}
     if asked.stream:
         chunks = wire.encode_stream(plan.reply, _pieces(plan.reply.text or ""), asked)
         times, timed = _paced(chunks, plan)
@@ -149,12 +186,16 @@ async def serve(
     else:
         times, timed = [plan.whole_s], [wire.encode_reply(plan.reply)]
         kind = "application/json"
-    alive = wire.encode_keep_alive(asked.stream)
-    if alive and plan.keep_alive_s is not None and plan.keep_alive_s < times[0]:
-        times, timed = [plan.keep_alive_s, *times], [alive, *timed]
-    return await desk.stream(
-        guest, plan.queue_s, times, {**extra, "content-type": kind}, timed, plan.leaks
-    )
+    extra = {
+        **headers,
+        **served_headers(desk, wire, guest, times[0], plan.room),
+        "content-type": kind,
+    }
+    alive = wire.encode_keep_alive(asked.stream) if plan.alive_s else b""
+    if alive:
+        early = [when for when in plan.alive_s if when < times[0]]
+        times, timed = [*early, *times], [alive] * len(early) + timed
+    return await desk.stream(guest, plan.queue_s, times, extra, timed, plan.leaks)
 
 
 async def refuse(
@@ -163,11 +204,59 @@ async def refuse(
     guest: Guest,
     trouble: Trouble,
     headers: Mapping[str, str] = {},
+    room: Room = NO_LIMITS,
 ) -> httpx.Response:
-    id_ = request_id(guest)
-    status, own, body = wire.encode_trouble(replace(trouble, request_id=id_))
-    extra = wire.encode_served(Served(request_id=id_))
+    status, own, body = wire.encode_trouble(replace(trouble, request_id=request_id(guest)))
+    extra = served_headers(desk, wire, guest, 0.0, room)
     return await desk.refuse(guest, status, {**headers, **extra, **own}, body)
+
+
+def unauthorized(wire: ModelWire, request: httpx.Request, key: str) -> Trouble | None:
+    sent = wire.key_of(request)
+    if sent == key:
+        return None
+    told = "Incorrect API key provided." if sent else "You didn't provide an API key."
+    return Trouble(kind="unauthorized", message=told)
+
+
+async def list_models(
+    desk: Desk, wire: ModelWire, guest: Guest, request: httpx.Request, names: Collection[str]
+) -> httpx.Response | None:
+    """The answer to a question for these models, or one of them; None for any other question."""
+    if request.method != "GET" or not isinstance(wire, Catalog):
+        return None
+    of = wire.decode_listing(request)
+    if of is None:
+        return None
+    if of and of not in names:
+        return await refuse(desk, wire, guest, no_such_model(of))
+    body = wire.encode_listing([of] if of else list(names), of, CREATED)
+    headers = {
+        **served_headers(desk, wire, guest, 0.0, NO_LIMITS),
+        "content-type": "application/json",
+    }
+    return await desk.refuse(guest, 200, headers, body)
+
+
+CREATED = 1_735_689_600
+"""When all models were made, as their lists tell: the first second of 2025."""
+
+
+def no_such_model(name: str) -> Trouble:
+    told = f"The model `{name}` does not exist or you do not have access to it."
+    return Trouble(kind="not_found", message=told, code="model_not_found")
+
+
+def trouble_of(turned: Turned) -> Trouble:
+    if turned.why == "overloaded":
+        return Trouble(kind="overloaded", message=_OVERLOADED, retry_after_s=turned.retry_after_s)
+    again = f"Please try again in {turned.retry_after_s:.3f}s."
+    return Trouble(
+        kind="rate_limited",
+        message=f"Rate limit reached on {turned.limit} per minute. {again}",
+        retry_after_s=turned.retry_after_s,
+        limit=turned.limit,
+    )
 
 
 def request_id(guest: Guest) -> str:
@@ -175,12 +264,26 @@ def request_id(guest: Guest) -> str:
     return f"req_{key.round}_{key.conversation}_{key.turn}_{key.stage}_{key.attempt}"
 
 
-def _trouble(turned: Turned) -> Trouble:
-    message = {
-        "rate_limited": "Rate limit reached.",
-        "overloaded": "The server is overloaded. Please try again later.",
-    }
-    return Trouble(kind=turned.why, message=message[turned.why], retry_after_s=turned.retry_after_s)
+def served_headers(
+    desk: Desk, wire: ModelWire, guest: Guest, worked_s: float, room: Room
+) -> dict[str, str]:
+    requests, tokens = room
+    return wire.encode_served(
+        Served(
+            request_id=request_id(guest),
+            processing_ms=worked_s * 1e3,
+            unix_s=unix_s(desk.clock),
+            requests=requests,
+            tokens=tokens,
+        )
+    )
+
+
+def _alive_s(profile: ModelProfile, until_s: float) -> Sequence[float]:
+    if profile.keep_alive is None:
+        return ()
+    every_s = profile.keep_alive.after_ms / 1e3
+    return [every_s * n for n in range(1, 1 + int(until_s / every_s))]
 
 
 def _pieces(text: str) -> list[str]:
@@ -196,3 +299,6 @@ def _paced(chunks: Sequence[bytes], plan: Plan) -> tuple[list[float], list[bytes
     times = [plan.first_s + span_s * n / len(steps) for n in range(len(steps) + 1)]
     times[-1] = plan.whole_s
     return times, [opening, *steps]
+
+
+_OVERLOADED = "The server is overloaded with other requests. Please try again later."

@@ -1,12 +1,13 @@
 """What all mocks of one world share: its clock, its luck, its journal, and the way to the app."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.clock import Clock
 from mocks.courier import Deliver
 from mocks.desk import KEPT_CALLS, Desk, Journal
-from mocks.figures import Limits
+from mocks.figures import Limits, Outage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,8 @@ class Setting:
     cny_per_usd: float = 1.0
     deliver: Deliver | None = None
     """Carries webhooks to the app; None where there is no app to tell."""
+    outages: Sequence[Outage] = ()
+    """When a model provider answers nobody."""
     journal: Journal = field(default_factory=lambda: deque(maxlen=KEPT_CALLS))
 
     def desk(self, provider: str, limits: Limits | None) -> Desk:

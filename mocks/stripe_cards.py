@@ -17,13 +17,16 @@ class Decline:
     message: str
 
 
+Verdict = Literal["pays", "authenticates"] | Decline
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """`verdict` is what comes of paying with it."""
 
     brand: str
     last4: str
-    verdict: Literal["pays", "authenticates"] | Decline
+    verdict: Verdict
 
 
 GENERIC = Decline("card_declined", "generic_decline", "Your card was declined.")
@@ -43,7 +46,7 @@ _PROCESSING = "An error occurred while processing your card. Try again in a litt
 _NO_FUNDS = "Your card has insufficient funds."
 _WRONG_CVC = "Your card's security code is incorrect."
 
-_CARDS = {
+_CARDS: dict[str, tuple[str, str, Verdict]] = {
     "4242424242424242": ("Visa", "visa", "pays"),
     "4000056655665556": ("Visa_debit", "visa", "pays"),
     "5555555555554444": ("Mastercard", "mastercard", "pays"),
@@ -85,7 +88,7 @@ _CARDS = {
         "visa",
         Decline("processing_error", "", _PROCESSING),
     ),
-}  # type: dict[str, tuple[str, str, Literal["pays", "authenticates"] | Decline]]
+}
 
 
 def by_number(number: str) -> Card | Decline:

@@ -1,11 +1,10 @@
 """UnionPay's upcoming gateway, as assumed: access tokens, idempotency keys and a ledger.
 
 It decides at a request's arrival and answers when the delay is over. Not modelled: webhooks,
-scopes, revoking a token, an expiry of idempotency keys, shared bills (their legs are payments of
-their own), a risk or identity check of the user, and a limit on how many tokens an app may hold.
+scopes, revoking a token, shared bills (their legs are payments of their own), a risk or identity
+check of the user, and a limit on how many tokens an app may hold.
 """
 
-from dataclasses import dataclass
 from typing import assert_never
 
 import httpx
@@ -15,12 +14,17 @@ from harness.providers.oauth import GRANT, Client, Token, TokenRefusal, bearer_o
 from harness.providers.problem import Objection
 from harness.providers.rest import NO_CURRENCY
 from mocks.desk import Guest
+from mocks.idempotency import Clash, Idempotency
 from mocks.ledger import Entry, Ledger, No, Refused, Terms
 from mocks.profile import PaymentProfile
 from mocks.setting import Setting
 from mocks.shares import rest_s, session_s
 
 TOKEN_PREFIX = "upt_"
+
+Reply = wire.Payment | Objection
+
+_KEY_LIFETIME_S = 86_400.0
 
 _KINDS: dict[No, wire.RefusalKind] = {
     "other_terms": "number-reused",
@@ -29,15 +33,6 @@ _KINDS: dict[No, wire.RefusalKind] = {
     "exceeds": "exceeds-payment",
     "malformed": "other-currency",
 }
-
-
-@dataclass(slots=True)
-class _Done:
-    """What was asked under an idempotency key, and what was told. `telling` until it is told."""
-
-    asked: wire.Asked
-    reply: wire.Payment | Objection
-    telling: bool = True
 
 
 class UnionpayAi:
@@ -54,7 +49,7 @@ class UnionpayAi:
         self._share = profile.session.share
         self._lifetime_s = profile.session.lifetime_s * setting.lifetime_scale
         self._expires_at: dict[str, float] = {}
-        self._done: dict[str, _Done] = {}
+        self._once: Idempotency[Reply] = Idempotency(_KEY_LIFETIME_S * setting.lifetime_scale)
         self._secret = key
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -87,37 +82,41 @@ class UnionpayAi:
     async def _serve(
         self, guest: Guest, asked: wire.Asked | Objection, token: str
     ) -> httpx.Response:
-        done: _Done | None = None
-        reply: wire.Payment | Objection
-        if guest.arrived >= self._expires_at.get(token, guest.arrived):
-            reply = wire.unauthorized(token)
-        elif isinstance(asked, wire.Pay | wire.RefundOf):
-            done = self._once(asked)
-            reply = done.reply
-        elif isinstance(asked, Objection):
-            reply = asked
-        else:
-            reply = self._decide(asked)
         delay_s = rest_s(self._desk.delays, guest.key, self._overhead, self._share)
-        try:
-            return await self._desk.answer(guest, delay_s, *wire.encode_reply(asked, reply))
-        finally:
-            if done:
-                done.telling = False
+        queue_s = self._desk.capacity.wait_s(guest.arrived, delay_s)
+        reply = self._reply(asked, token, guest.arrived, guest.arrived + queue_s + delay_s)
+        answer = wire.encode_reply(asked, reply)
+        return await self._desk.answer(guest, delay_s, *answer, queue_s=queue_s)
 
-    def _once(self, asked: wire.Pay | wire.RefundOf) -> _Done:
-        """The key is remembered with the request, so that another request cannot use it."""
-        known = self._done.get(asked.key)
+    def _reply(
+        self, asked: wire.Asked | Objection, token: str, now: float, ready_at: float
+    ) -> Reply:
+        if now >= self._expires_at.get(token, now):
+            return wire.unauthorized(token)
+        match asked:
+            case Objection():
+                return asked
+            case wire.Pay():
+                return self._keyed(asked.key, "pay", asked, now, ready_at)
+            case wire.RefundOf():
+                return self._keyed(asked.key, f"refund {asked.order_no}", asked, now, ready_at)
+            case _:
+                return self._decide(asked)
+
+    def _keyed(
+        self, key: str, endpoint: str, asked: wire.Asked, now: float, ready_at: float
+    ) -> Reply:
+        terms = repr(asked)
+        known = self._once.find(key, endpoint, terms, now)
+        if isinstance(known, Clash):
+            kind = "key-in-use" if known.why == "in_flight" else "key-reused"
+            return wire.PROBLEMS.objection(kind, f"it belongs to: {known.endpoint}")
         if known is None:
-            known = self._done[asked.key] = _Done(asked, self._decide(asked))
-            return known
-        if known.asked != asked:
-            return _Done(asked, wire.PROBLEMS.objection("key-reused", "it names another request"))
-        if known.telling:
-            return _Done(asked, wire.PROBLEMS.objection("key-in-use", "its answer is under way"))
+            known = self._decide(asked)
+            self._once.keep(key, endpoint, terms, known, now, ready_at)
         return known
 
-    def _decide(self, asked: wire.Asked) -> wire.Payment | Objection:
+    def _decide(self, asked: wire.Asked) -> Reply:
         entry = self._book(asked)
         if isinstance(entry, Refused):
             return wire.PROBLEMS.objection(_KINDS[entry.no], entry.why)

@@ -1,6 +1,4 @@
-"""Several payments in one chat: the user thinks, sometimes leaves for longer than a session token
-lives, sometimes changes the payment method; now and then a payment is declined.
-"""
+"""Several payments in one chat, with thinking, idle gaps, changes of the method and declines."""
 
 from dataclasses import dataclass
 

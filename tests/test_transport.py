@@ -94,7 +94,8 @@ def _timed(*pieces: tuple[float, bytes]) -> tuple[float, float, float, bytes]:
     """Seconds from the start until the first byte, the first token and the end; and the body."""
     took = _measured(_after(1.0, Slow(*pieces)))
     times = (took.first_byte, took.first_token, took.end)
-    return *(time - took.start for time in times), took.body
+    first_byte, first_token, end = (time - took.start for time in times)
+    return first_byte, first_token, end, took.body
 
 
 KEEP_ALIVES = [b": keep-alive\n\n", b":\n", b"\n", b"\r\n", b": one\r\n\r\n: two\r\n\r\n", b"  \n"]

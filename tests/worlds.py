@@ -6,25 +6,34 @@ every draw is the same and a response time is a sum that a test can write down.
 
 import asyncio
 import datetime
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypedDict
 
 import httpx
 
 from harness.clock import VirtualClock, run
-from harness.flow.agent import Agent, Cast
+from harness.flow.agent import Agent, Cast, Receipt
 from harness.flow.flow import Chat, Flow, World
 from harness.flow.model import Models, Voice
 from harness.flow.payers.wechat_ai import WechatAi
 from harness.flow.strategy import Strategy, all_strategies
-from harness.flow.wish import Wish
+from harness.flow.wish import QueryWish, RefundWish, SplitWish, Wish
 from harness.load.engine import BOOT, Arm, Tally, round_schedule, run_round
 from harness.providers import MODELS, wechat_ai
 from harness.providers.chat import Reply, ToolCall
 from harness.providers.told import DrawKey, decode_draw
-from mocks.figures import Fee, KeyTerms, Overhead, Provenance, SessionTerms, TokenLatency
+from mocks.figures import (
+    Fee,
+    KeyTerms,
+    Overhead,
+    Provenance,
+    SessionTerms,
+    Structure,
+    TokenLatency,
+)
 from mocks.host import IN_PROCESS_URL, Host, MockConfig, endpoints
+from mocks.ledger import Entry
 from mocks.profile import ModelProfile, PaymentProfile, load
 from scenarios.conversation import Conversation
 
@@ -51,22 +60,33 @@ _SOURCE = _Source(provenance="assumed", source="tests", date=datetime.date(2026,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weather:
-    """How long each call takes, in seconds, and how long tokens and keys live."""
+    """How long each call takes, in seconds, and how long tokens and keys live. A query, a void and
+    a refund take as long as a payment. `structure` is how weak the models that are asked for a
+    tool call or a schema are; `lanes` are the payment providers, all alike."""
 
     intent: float = 0.5
     session: float = 0.4
     pay: float = 0.6
     confirm: float = 0.7
+    reason: float = 1.1
+    score: float = 0.3
     key: float = 0.06
     lifetime: float = 900.0
     rotation_days: float = 30.0
     overlap: float = 3600.0
+    structure: Structure | None = None
+    lanes: tuple[str, ...] = ("wechat-ai",)
 
     def mocks(self) -> MockConfig:
         return MockConfig(
             seed=1,
-            pay={"wechat-ai": self._payments()},
-            models={"reader": _model(self.intent), "teller": _model(self.confirm)},
+            pay={lane: self._payments() for lane in self.lanes},
+            models={
+                "reader": _model(self.intent, self.structure),
+                "teller": _model(self.confirm),
+                "reasoner": _model(self.reason, self.structure),
+                "scorer": _model(self.score, self.structure),
+            },
         )
 
     def _payments(self) -> PaymentProfile:
@@ -93,11 +113,17 @@ Troubles = dict[tuple[int, str, int], Trouble]
 """By turn, stage and attempt."""
 
 
+def weak(breaks: float = 0.0, leaks: float = 0.0) -> Structure:
+    """How often a model breaks its schema, and how often it writes a field that it must not."""
+    return Structure(breaks_share=breaks, leaks_share=leaks, **_SOURCE)
+
+
 @dataclass(slots=True)
 class Seen:
     """One call as it passed the door."""
 
     key: DrawKey
+    path: str
     request: bytes
     answer: bytes
 
@@ -113,13 +139,14 @@ class Door:
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         key = decode_draw(request.headers)
         assert key is not None
-        seen = Seen(key, request.content, b"")
+        seen = Seen(key, request.url.path, request.content, b"")
         self.seen.append(seen)
         trouble = self.troubles.get((key.turn, key.stage, key.attempt), _none)
         response = await trouble(request, self.host)
-        if not isinstance(response.stream, httpx.ByteStream):
-            return response
-        seen.answer = response.content
+        if isinstance(response.stream, httpx.ByteStream):
+            seen.answer = response.content
+        else:
+            response.stream = _Overheard(response.stream, seen)
         return response
 
     def stages(self, turn: int | None = None) -> list[str]:
@@ -131,19 +158,36 @@ class Door:
         return [seen.request for seen in self.seen if seen.key.stage == stage]
 
 
+class _Overheard(httpx.AsyncByteStream):
+    """A body as it comes, kept by the door."""
+
+    def __init__(self, stream: httpx.AsyncByteStream | httpx.SyncByteStream, seen: Seen) -> None:
+        assert isinstance(stream, httpx.AsyncByteStream)
+        self._stream, self._seen = stream, seen
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._stream:
+            self._seen.answer += chunk
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
 @dataclass(slots=True)
 class Played:
-    """What came of one conversation: its turns, what the user was told in each, and the other
-    side's books."""
+    """What came of one conversation: its turns, what the user was told in each, what the agent
+    remembers, and the other side's books."""
 
     door: Door
     flows: list[Flow]
     told: list[str]
+    receipts: list[Receipt] = field(default_factory=list)
 
     @property
     def response_ms(self) -> list[float]:
         """To the microsecond: every wait may end one nanosecond late."""
-        ends = [(flow.due, flow.end) for flow in self.flows if flow.end is not None]
+        ends = [(flow.due + flow.human, flow.end) for flow in self.flows if flow.end is not None]
         return [round((end - due) * 1e3, 3) for due, end in ends]
 
     @property
@@ -153,12 +197,42 @@ class Played:
     @property
     def books(self) -> list[tuple[str, str]]:
         """Order number ("" where no payment came) and state, in the order of their booking."""
-        entries = self.door.host.payments["wechat-ai"].ledger
+        entries = self.entries()
         return [(entry.order_no if entry.terms else "", entry.state) for entry in entries]
 
+    def entries(self, lane: str = "wechat-ai") -> list[Entry]:
+        return list(self.door.host.payments[lane].ledger)
 
-Turn = Wish | float
-"""A payment, or a pause of so many seconds before the next."""
+
+Act = Callable[[Agent, Chat], Awaitable[str]]
+"""A turn that hangs on what came before, as a refund does."""
+
+Turn = Wish | SplitWish | float | Act
+"""A payment, a shared bill, a pause of so many seconds before the next, or an act."""
+
+
+def refund_of(receipt: int = 0, amount_minor: int = WISH.amount_minor) -> Act:
+    return lambda agent, chat: agent.refund(
+        chat,
+        RefundWish(amount_minor, "CNY", agent.receipts[receipt].reference, "The tea was cold."),
+    )
+
+
+def query_of(receipt: int = 0) -> Act:
+    return lambda agent, chat: agent.query(chat, QueryWish(agent.receipts[receipt].reference))
+
+
+def scored(wish: Wish = WISH, most_score: int = 80) -> Act:
+    return lambda agent, chat: agent.pay(chat, wish, most_score=most_score)
+
+
+def by_lane(lane: int, wish: Wish | SplitWish = WISH) -> Act:
+    def act(agent: Agent, chat: Chat) -> Awaitable[str]:
+        if isinstance(wish, SplitWish):
+            return agent.split(chat, wish, lane=lane)
+        return agent.pay(chat, wish, lane=lane)
+
+    return act
 
 
 def play(
@@ -177,21 +251,43 @@ def play(
         world = World(clock, httpx.MockTransport(door), seed=1, round=0, mocked=True)
         cast = mock_cast(door.host.config)
         boot = Flow(world, BOOT, 0, clock.now(), clock.now())
-        await cast.payers[0].start(boot)
+        for payer in cast.payers:
+            await payer.start(boot)
         chat = Chat(world, 0, "alice", len(turns), clock.now())
         agent = Agent(cast, strategy, chat.user, USUAL)
         told = []
         for turn in turns:
-            if isinstance(turn, Wish):
-                told.append(await agent.pay(chat, turn))
-            else:
-                await chat.think(turn)
+            match turn:
+                case Wish():
+                    told.append(await agent.pay(chat, turn))
+                case SplitWish():
+                    told.append(await agent.split(chat, turn))
+                case int() | float():
+                    await chat.think(turn)
+                case _:
+                    told.append(await turn(agent, chat))
         for flow in chat.flows:
             await flow.join()
         await asyncio.sleep(after_s)
-        return Played(door, chat.flows, told)
+        return Played(door, chat.flows, told, agent.receipts)
 
     return run("virtual", main())
+
+
+_PHRASES = {
+    "All done!": "paid",
+    "was declined": "declined",
+    "took it back": "reversed",
+    "was given back": "refunded",
+    "do not know yet": "unknown",
+}
+
+
+def said(told: str) -> str:
+    """The outcome that the user was told, "" when nothing."""
+    outcomes = [outcome for phrase, outcome in _PHRASES.items() if phrase in told]
+    assert len(outcomes) == bool(told), told
+    return "".join(outcomes)
 
 
 # What may happen to a call
@@ -231,7 +327,7 @@ class Straggler:
 
 
 def model_says(*calls: tuple[str, str], text: str | None = None) -> Trouble:
-    """The model answers with these tool calls, each a name and its arguments."""
+    """The model answers with these tool calls, each a name and its arguments, or with this text."""
 
     async def speak(request: httpx.Request, answer: Answer) -> httpx.Response:
         await answer(request)
@@ -322,18 +418,20 @@ def shipped_arm(
 
 def mock_cast(config: MockConfig) -> Cast:
     at = endpoints(IN_PROCESS_URL, config)
-    wire = MODELS["openai"]
-    reader, teller = (Voice(wire, at["openai"], name) for name in ("reader", "teller"))
-    return Cast(Models(reader, teller), [WechatAi(at[wechat_ai.NAME])])
+    voices = {name: Voice(MODELS["openai"], at["openai"], name) for name in config.models}
+    models = Models(
+        voices["reader"], voices["teller"], voices.get("reasoner"), voices.get("scorer")
+    )
+    return Cast(models, [WechatAi(at[lane]) for lane in config.pay])
 
 
 async def _none(request: httpx.Request, answer: Answer) -> httpx.Response:
     return await answer(request)
 
 
-def _model(whole_s: float) -> ModelProfile:
+def _model(whole_s: float, structure: Structure | None = None) -> ModelProfile:
     # So many tokens a second that only the time to the first one is left.
     latency = TokenLatency(
         ttft_p50_ms=whole_s * 1e3, ttft_p99_ms=whole_s * 1e3, tokens_per_s=1e9, **_SOURCE
     )
-    return ModelProfile(provider="openai", latency=latency)
+    return ModelProfile(provider="openai", latency=latency, structure=structure)

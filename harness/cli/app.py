@@ -11,6 +11,7 @@ import typer
 from harness.cli.compare import compare
 from harness.cli.exits import INVALID, USAGE, BadInput
 from harness.cli.load import load
+from harness.cli.mocks import app as mocks
 
 INTERRUPTED = 130
 """What typer makes of a Ctrl-C that no verb caught."""
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.command()(compare)
 app.command()(load)
+app.add_typer(mocks, name="mocks")
 
 
 def main() -> None:

@@ -13,10 +13,11 @@ from harness.flow.model import Models, Role, Voice
 from harness.flow.payers import Payer
 from harness.flow.payers.alipay_ai import AlipayAi
 from harness.flow.payers.flat import Flat
+from harness.flow.payers.stripe import Stripe
 from harness.flow.payers.unionpay_ai import UnionpayAi
 from harness.flow.payers.wechat_ai import WechatAi
 from harness.flow.strategy import Strategy
-from harness.providers import MODELS
+from harness.providers import GATEWAYS, MODELS
 from harness.providers.call import Endpoint
 from mocks.profile import GatewayProfile, ModelProfile, PaymentProfile
 
@@ -25,6 +26,7 @@ MakePayer = Callable[[Endpoint, Inbox, PaymentProfile], Payer]
 PAYERS: dict[str, MakePayer] = {
     "wechat-ai": lambda at, inbox, profile: WechatAi(at),
     "flat": lambda at, inbox, profile: Flat(at),
+    "stripe": lambda at, inbox, profile: Stripe(at),
     "unionpay-ai": lambda at, inbox, profile: UnionpayAi(at),
     "alipay-ai": lambda at, inbox, profile: AlipayAi(at, inbox, *_approval_s(profile)),
 }
@@ -53,7 +55,7 @@ class Usual:
 
 USUAL: Mapping[str, Usual] = {
     "routed": Usual(pay="flat+wechat-ai"),
-    "failover": Usual(gateway="litellm", fallback="gpt-4o-mini"),
+    "failover": Usual(gateway="litellm", fallback="claude-3-5-haiku"),
 }
 
 
@@ -129,7 +131,7 @@ class Speaking:
         return Voice(
             MODELS[provider],
             at[provider],
-            f"{profile.provider}/{name}" if self.gateway else name,
+            GATEWAYS[provider].name_of(profile.provider, name) if self.gateway else name,
             price.input_usd * self.cny_per_usd if price else 0.0,
             price.output_usd * self.cny_per_usd if price else 0.0,
         )

@@ -44,7 +44,7 @@ Score = Annotated[
 Gateway = Annotated[
     str | None,
     typer.Option(
-        metavar="PROFILE", help="Gateway that all models are asked through.", show_default=False
+        metavar="PROFILE", help="Gateway that all models are asked through, or none.", show_default=False
     ),
 ]
 Fallback = Annotated[

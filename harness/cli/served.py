@@ -5,7 +5,7 @@ Of a payment provider or gateway there is one profile, its namesake unless anoth
 models there are all that are shipped, and those that are named besides.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
@@ -35,19 +35,23 @@ Place = tuple[type[Profile], str]
 """Of which there can be one profile: a kind, and a provider, or a model's name."""
 
 
+Places = dict[Place, tuple[str, Profile]]
+"""Each with its profile and that one's name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
-    """The mocks, and the profiles that they have, by name."""
+    """The mocks, and the profiles that they have, each with its name."""
 
     mocks: MockConfig
-    profiles: Mapping[str, Profile]
+    profiles: Sequence[tuple[str, Profile]]
 
     def fingerprints(self) -> dict[str, str]:
-        return {name: fingerprint(profile) for name, profile in self.profiles.items()}
+        return {name: fingerprint(profile) for name, profile in self.profiles}
 
     def names_at(self, provider: str) -> list[str]:
         """Of the profiles that this provider has."""
-        return [name for name, of in self.profiles.items() if _provider(of) == provider]
+        return [name for name, of in self.profiles if _provider(of) == provider]
 
 
 def chosen(
@@ -55,36 +59,28 @@ def chosen(
 ) -> Served:
     """Raises BadInput with all that is wrong, what the caller found before included."""
     number = problems.whole("--seed", seed, 0, MOST_SEED)
-    places = _with_named(_usual(), profiles, problems)
-    by_name = _limited(dict(places.values()), capacities, problems)
+    places = _limited(_with_named(_usual(), profiles, problems), capacities, problems)
     problems.settle()
-    placed = {place: by_name[name] for place, (name, _) in places.items()}
-    exchange = _of_kind(placed, ExchangeProfile)["exchange"]
+    (exchange,) = _of_kind(places, ExchangeProfile).values()
     mocks = MockConfig(
         seed=number,
-        pay=_of_kind(placed, PaymentProfile),
-        models=_of_kind(placed, ModelProfile),
-        gateways=_of_kind(placed, GatewayProfile),
+        pay=_of_kind(places, PaymentProfile),
+        models=_of_kind(places, ModelProfile),
+        gateways=_of_kind(places, GatewayProfile),
         cny_per_usd=exchange.rate.cny_per_usd,
     )
-    return Served(mocks, by_name)
-
-
-Places = dict[Place, tuple[str, Profile]]
+    return Served(mocks, list(places.values()))
 
 
 def _usual() -> Places:
     models = {name: load(name, ModelProfile) for name in names(ModelProfile)}
-    # Where several models go by one id on the wire, the last has it: not a claim's.
-    claimed_first = sorted(models.items(), key=lambda item: not item[1].claim_of)
+    # Where several models go by one id on the wire, the last has it.
+    claims_first = sorted(models, key=lambda name: not models[name].claim_of)
+    gateways = {name: load(name, GatewayProfile) for name in names(GatewayProfile)}
     usual: dict[str, Profile] = {
         **{name: load(name, PaymentProfile) for name in names(PaymentProfile) if name in PAYMENTS},
-        **dict(claimed_first),
-        **{
-            name: of
-            for name in names(GatewayProfile)
-            if (of := load(name, GatewayProfile)).provider == name
-        },
+        **{name: models[name] for name in claims_first},
+        **{name: of for name, of in gateways.items() if of.provider == name},
         "exchange": load("exchange", ExchangeProfile),
     }
     return {_place(name, profile): (name, profile) for name, profile in usual.items()}
@@ -100,34 +96,38 @@ def _with_named(usual: Places, given: Sequence[str], problems: Problems) -> Plac
         name = Path(text).stem if text.endswith(".toml") else text
         place = _place(name, profile)
         if place in named:
-            other = named[place][0]
-            problems.add(f"--profile: {other} and {text} are both for {place[1]}; keep one")
+            problems.add(f"--profile: {named[place][0]} and {text} are for the same; keep one")
         named[place] = (name, profile)
     return {place: of for place, of in usual.items() if place not in named} | named
 
 
 def _loaded(name: str, problems: Problems) -> Profile | None:
     kind = kind_of(name)
+    if kind is None and not Path(name).is_file():
+        known = ", ".join(name for kind in _KINDS for name in names(kind))
+        problems.add(f"--profile: unknown profile {name!r}: take {known}, or a path to a TOML file")
+        return None
     try:
-        # A kind that is not known is told as a payment profile would be: with its mend.
+        # What a file lacks is told as of a payment profile, where nothing says what else it is.
         return load(name, cast(type[PaymentProfile], kind or PaymentProfile))
     except BadProfile as error:
         problems.add(f"--profile: {error}")
         return None
 
 
-def _limited(
-    profiles: dict[str, Profile], given: Sequence[str], problems: Problems
-) -> dict[str, Profile]:
+def _limited(places: Places, given: Sequence[str], problems: Problems) -> Places:
     """With servers that take so many calls at once: all of them, or those of one profile."""
-    limited = dict(profiles)
+    limited = dict(places)
     for text in given:
-        name, _, number = text.rpartition("=")
+        only, named, number = text.rpartition("=")
         slots = problems.whole("--capacity", number, 1, MOST_CAPACITY)
-        if name and (name not in limited or isinstance(limited[name], ExchangeProfile)):
-            problems.add(f"--capacity: no profile {name!r} is served; there are {_list(limited)}")
-        for each in [name] if name in limited else limited if not name else []:
-            limited[each] = _with_slots(limited[each], slots)
+        meant = [place for place, (name, _) in places.items() if not named or name == only]
+        if not meant:
+            known = ", ".join(name for name, _ in places.values())
+            problems.add(f"--capacity: no profile {only!r} is served; there are {known}")
+        for place in meant:
+            name, profile = limited[place]
+            limited[place] = name, _with_slots(profile, slots)
     return limited
 
 
@@ -141,18 +141,21 @@ def _with_slots(profile: Profile, slots: int) -> Profile:
 
 
 def _place(name: str, profile: Profile) -> Place:
-    provider = _provider(profile)
-    model = isinstance(profile, ModelProfile)
-    return type(profile), name if model or provider is None else provider
+    where = name if isinstance(profile, ModelProfile) else _provider(profile)
+    return type(profile), where
 
 
-def _provider(profile: Profile) -> str | None:
-    return None if isinstance(profile, ExchangeProfile) else profile.provider
+def _provider(profile: Profile) -> str:
+    return "" if isinstance(profile, ExchangeProfile) else profile.provider
 
 
-def _of_kind(placed: Mapping[Place, Profile], kind: type[OfKind]) -> dict[str, OfKind]:
-    return {where: of for (_, where), of in placed.items() if isinstance(of, kind)}
+def _of_kind(places: Places, kind: type[OfKind]) -> dict[str, OfKind]:
+    return {where: of for (_, where), (_, of) in places.items() if isinstance(of, kind)}
 
 
-def _list(profiles: Mapping[str, Profile]) -> str:
-    return ", ".join(name for name, of in profiles.items() if _provider(of))
+_KINDS: tuple[type[Profile], ...] = (
+    PaymentProfile,
+    ModelProfile,
+    GatewayProfile,
+    ExchangeProfile,
+)

@@ -21,8 +21,9 @@ from harness.cli.problems import Problems
 from harness.cli.scenario_file import find_scenario
 from harness.cli.wiring import REAL_THINK_SCALE, Setup
 from harness.flow.agent import Scenario
-from harness.flow.model import Role
+from harness.flow.model import Outage, Role
 from harness.flow.strategy import Strategy
+from mocks import figures as mocks_figures
 from mocks.figures import Limits
 from mocks.host import MockConfig
 from mocks.profile import ExchangeProfile, GatewayProfile, ModelProfile, PaymentProfile, load
@@ -33,6 +34,8 @@ LEAST_RATE, MOST_RATE = 0.001, 100_000
 ProfileT = TypeVar("ProfileT", PaymentProfile, ModelProfile, GatewayProfile)
 
 MOST_CAPACITY = 1_000_000
+DIRECTLY = "none"
+"""In place of a gateway's name: the models are asked directly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,8 @@ def checked(
         pay=pay,
         models=dict(speaking.models),
         gateways={speaking.gateway.provider: speaking.gateway} if speaking.gateway else {},
+        fallbacks=_fallbacks(speaking),
+        outages=_outages(scenario, speaking),
         lifetime_scale=think_scale,
         cny_per_usd=exchange,
     )
@@ -125,6 +130,21 @@ def with_slots(mocks: MockConfig, slots: int) -> MockConfig:
         models={name: limited(of) for name, of in mocks.models.items()},
         gateways={name: limited(of) for name, of in mocks.gateways.items()},
     )
+
+
+def _fallbacks(speaking: Speaking) -> dict[str, str]:
+    """The same model stands in for every other."""
+    stand_in = speaking.fallback
+    return {name: stand_in for name in speaking.models if stand_in and name != stand_in}
+
+
+def _outages(scenario: Scenario, speaking: Speaking) -> list[mocks_figures.Outage]:
+    """Those that the story is about, if it is about any."""
+    told: Sequence[Outage] = getattr(scenario, "outages", ())
+    return [
+        mocks_figures.Outage(speaking.models[speaking.roles[of.role]].provider, of.from_s, of.for_s)
+        for of in told
+    ]
 
 
 def _scenario(options: Options, problems: Problems) -> Scenario | None:
@@ -169,10 +189,11 @@ def _speaking(
         profile = problems.model(f"--{role}", name)
         if profile:
             models[lane_name(name)] = profile
-    gateway_name = options.gateway or usual.gateway
-    gateway = problems.gateway("--gateway", gateway_name) if gateway_name else None
-    fallback = options.fallback or (usual.fallback if gateway_name else "")
-    if fallback and not gateway_name:
+    gateway_name = usual.gateway if options.gateway is None else options.gateway
+    directly = gateway_name in ("", DIRECTLY)
+    gateway = None if directly else problems.gateway("--gateway", gateway_name)
+    fallback = options.fallback or ("" if directly else usual.fallback)
+    if fallback and directly:
         problems.add("--fallback is what a gateway turns to: name one with --gateway")
     elif fallback and (profile := problems.model("--fallback", fallback)):
         models[lane_name(fallback)] = profile

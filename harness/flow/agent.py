@@ -5,6 +5,7 @@ It is the only place that knows what each mitigation reorders. It names no provi
 
 import hashlib
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import Field, dataclass, replace
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -205,14 +206,8 @@ class Agent:
 
     async def _settle(self, flow: Flow, lane: int, payment: Payment) -> Settlement:
         """How the payment ends. No session at all is a fault of the turn: nothing was sent yet."""
-        wallet = self._wallets[lane]
-        session = await wallet.session(flow, payment.wish.method)
-        settled = await self._authorize(flow, lane, session, payment)
-        if settled == "stale":
-            session = await _renewed(flow, wallet, session)
-            settled = await self._authorize(flow, lane, session, payment)
-        if settled == "stale":
-            raise Malformed("a session opened this moment is refused as stale")
+        pay = lambda session: self._authorize(flow, lane, session, payment)  # noqa: E731
+        settled = await _in_session(flow, self._wallets[lane], payment.wish.method, pay)
         flow.fee_minor += settled.fee_minor  # Owed even if telling the user fails.
         return settled
 
@@ -229,18 +224,15 @@ class Agent:
             return await resolve(flow, self._payers[lane], again, session, payment)
 
     async def _give_back(self, flow: Flow, receipt: Receipt, amount_minor: int) -> Settlement:
-        """Sent again under the same number, a refund happens once: a fault is met by one retry."""
-        payer, wallet = self._payers[receipt.lane], self._wallets[receipt.lane]
-        session = await wallet.session(flow, receipt.payment.wish.method)
-        refund = Refund(f"{receipt.payment.order_no}-r{flow.turn}", amount_minor)
+        """Sent again under the same number, a refund happens once: a fault is met by one retry.
+        No session at all is a fault of the turn: nothing was sent yet."""
+        payment, wallet = receipt.payment, self._wallets[receipt.lane]
+        refund = Refund(f"{payment.order_no}-r{flow.turn}", amount_minor)
+        send = lambda at: self._payers[receipt.lane].refund(flow, at, payment, refund)  # noqa: E731
+        await wallet.session(flow, payment.wish.method)
         for _ in range(TRIES):
-            try:
-                settled = await payer.refund(flow, session, receipt.payment, refund)
-            except ProviderFault:
-                continue
-            if settled != "stale":
-                return settled
-            session = await _renewed(flow, wallet, session)
+            with suppress(ProviderFault):
+                return await _in_session(flow, wallet, payment.wish.method, send)
         return Settlement("unknown")
 
 
@@ -260,10 +252,22 @@ class Scenario(Protocol):
     async def run(self, chat: Chat, agent: Agent) -> None: ...
 
 
-async def _renewed(flow: Flow, wallet: Wallet, session: Session) -> Session:
-    flow.stale_tokens += 1
-    wallet.forget(session)
-    return await wallet.session(flow, session.method)
+async def _in_session(
+    flow: Flow,
+    wallet: Wallet,
+    method: str,
+    send: Callable[[Session], Coroutine[Any, Any, Settlement | Stale]],
+) -> Settlement:
+    """Send it in the session at hand; one that the provider does not honour is renewed, once."""
+    session = await wallet.session(flow, method)
+    settled = await send(session)
+    if settled == "stale":
+        flow.stale_tokens += 1
+        wallet.forget(session)
+        settled = await send(await wallet.session(flow, method))
+    if settled == "stale":
+        raise Malformed("a session opened this moment is refused as stale")
+    return settled
 
 
 def _as_payment(wish: SplitWish) -> Wish:

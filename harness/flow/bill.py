@@ -27,6 +27,7 @@ def legs_of(bill: str, user: str, wish: SplitWish) -> list[Payment]:
 async def settle_bill(flow: Flow, payer: Payer, legs: Sequence[Payment]) -> Settlement:
     """All legs side by side; unless every one is paid, those that are paid are taken back. A leg
     that the provider would not even take in is its fault, told when nothing is left open."""
+    flow.cold = payer.has_sessions
     ends = await asyncio.gather(*(_settle_leg(flow, payer, leg) for leg in legs))
     outcomes = {end.outcome for _, end in ends}
     if outcomes == {"paid"}:
@@ -36,10 +37,10 @@ async def settle_bill(flow: Flow, payer: Payer, legs: Sequence[Payment]) -> Sett
     pairs = zip(ends, legs, strict=True)
     paid = [(at, leg) for (at, end), leg in pairs if at and end.outcome == "paid"]
     back = await asyncio.gather(*(voided(flow, payer, at, leg) for at, leg in paid))
-    if "error" in outcomes:
-        raise Malformed("a leg of the bill could not be sent")
     if "unknown" in outcomes or not all(back):
         return Settlement("unknown")
+    if "error" in outcomes:
+        raise Malformed("a leg of the bill could not be sent")
     return Settlement("reversed" if paid or "reversed" in outcomes else "declined")
 
 

@@ -30,7 +30,7 @@ Receive = Callable[[httpx.Request], tuple[Notice | None, httpx.Response]]
 
 
 class Inbox:
-    """One app's. `url` is what providers are given, with the provider's name after it."""
+    """One app's. `url` is what providers are given, with the receiver's name after it."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -44,12 +44,16 @@ class Inbox:
         """Notices that were not to be believed."""
 
     def register(self, provider: str, receive: Receive) -> str:
-        """The address for this provider's notices."""
-        self._receivers[provider] = receive
-        return f"{self.url}/{provider}"
+        """The address for this payer's notices, its own even if others expect the provider's."""
+        name, others = provider, 1
+        while name in self._receivers:
+            others += 1
+            name = f"{provider}-{others}"
+        self._receivers[name] = receive
+        return f"{self.url}/{name}"
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
-        """Take a delivery in; the last segment of its path names the provider."""
+        """Take a delivery in; the last segment of its path names the receiver."""
         receive = self._receivers.get(request.url.path.rsplit("/", 1)[-1])
         if receive is None:
             return httpx.Response(404)

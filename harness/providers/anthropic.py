@@ -29,6 +29,7 @@ from harness.providers.call import (
     parse,
 )
 from harness.providers.chat import Ask, Reply, Served, Trouble, TroubleKind
+from harness.providers.problem import retry_after
 
 PATH = "/v1/messages"
 VERSION = "2026-10-21"
@@ -105,7 +106,7 @@ class Anthropic:
         message = _MESSAGES.get(trouble.kind, trouble.message)
         headers = {"content-type": "application/json"}
         if trouble.kind == "rate_limited":
-            headers["retry-after"] = str(max(1, -int(-trouble.retry_after_s // 1)))
+            headers |= retry_after(trouble.retry_after_s)
         error = wire.ApiError(kind, message)
         body = wire.ErrorBody(error, request_id=trouble.request_id or None)
         return wire.ERRORS[kind], headers, msgspec.json.encode(body)
@@ -122,9 +123,21 @@ class Anthropic:
             if room is not None:
                 told = f"anthropic-ratelimit-{kind}"
                 headers[f"{told}-limit"] = str(room.limit)
-                headers[f"{told}-remaining"] = str(room.remaining)
+                headers[f"{told}-remaining"] = str(max(0, room.remaining))
                 headers[f"{told}-reset"] = _rfc3339(served.unix_s + room.reset_s)
         return headers
+
+    # The list of models
+
+    def decode_listing(self, request: httpx.Request) -> str | None:
+        found = _MODELS.search(request.url.path) if request.method == "GET" else None
+        return (found["id"] or "") if found else None
+
+    def encode_listing(self, models: Sequence[str], of: str, created: int) -> bytes:
+        """All on one page: nothing pages here."""
+        cards = [_Card(id_, id_, _rfc3339(created)) for id_ in models]
+        whole = _Cards(cards, models[0] if models else None, models[-1] if models else None)
+        return msgspec.json.encode(cards[0] if of else whole)
 
 
 ANTHROPIC = Anthropic()
@@ -169,6 +182,22 @@ def _fault(status: int, body: bytes) -> ProviderFault:
         return fault_of(status, f"{status} without an error body")
 
 
+class _Card(msgspec.Struct):
+    id: str
+    display_name: str
+    created_at: str
+    lifecycle: str = "active"
+    type: str = "model"
+
+
+class _Cards(msgspec.Struct):
+    data: list[_Card]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool = False
+
+
+_MODELS = re.compile(r"/v1/models(?:/(?P<id>.+))?$")
 _KINDS: dict[TroubleKind, str] = {
     "bad_request": "invalid_request_error",
     "unauthorized": "authentication_error",

@@ -182,7 +182,7 @@ class ModelWire(Protocol):
 
 
 @runtime_checkable
-class Catalog(Protocol):
+class Catalog(ModelWire, Protocol):
     """A wire that also tells which models a server has."""
 
     def decode_listing(self, request: httpx.Request) -> str | None:

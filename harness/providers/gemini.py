@@ -11,6 +11,7 @@ plain JSON Schema have been taken for longer. Streams as one JSON array, without
 served. `COMPATIBLE` is the API's second base, which speaks OpenAI's wire but for its errors.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from harness.providers.gemini_ask import Content, Part, call_of, calls_in
 
 BODY_LIMIT = 20 * 1024 * 1024
 _PATH = re.compile(r"/v1(?:beta|alpha)?/models/(?P<model>[^:]+):(?P<method>\w+)$")
+_MODELS = re.compile(r"/v1(?:beta|alpha)?/models(?:/(?P<id>[^:]+))?$")
 _METHODS = {"generateContent": False, "streamGenerateContent": True}
 _RPC = "type.googleapis.com/google.rpc."
 
@@ -119,6 +121,16 @@ class Gemini:
     def encode_served(self, served: Served) -> dict[str, str]:
         """How long it took; this API tells neither a request's id nor what is left of a limit."""
         return {"server-timing": f"gfet4t7; dur={round(served.processing_ms)}"}
+
+    # The list of models
+
+    def decode_listing(self, request: httpx.Request) -> str | None:
+        found = _MODELS.search(request.url.path) if request.method == "GET" else None
+        return (found["id"] or "") if found else None
+
+    def encode_listing(self, models: Sequence[str], of: str, created: int) -> bytes:
+        cards = [_Card(f"models/{id_}", id_) for id_ in models]
+        return msgspec.json.encode(cards[0] if of else _Cards(cards))
 
 
 GEMINI = Gemini()
@@ -206,6 +218,16 @@ class _ErrorBody(msgspec.Struct):
     error: _ApiError
 
 
+class _Card(msgspec.Struct, rename="camel"):
+    name: str
+    display_name: str
+    supported_generation_methods: tuple[str, ...] = tuple(_METHODS)
+
+
+class _Cards(msgspec.Struct):
+    models: list[_Card]
+
+
 def _response(reply: Reply, parts: list[Part], reason: str) -> _Response:
     candidate = _Candidate(Content(parts, "model"), reason, 0)
     usage = _usage(reply.usage) if reply.usage else None
@@ -263,7 +285,7 @@ def _details(trouble: Trouble) -> list[_Detail]:
         reason = "API_KEY_INVALID"
         return [_Detail(_RPC + "ErrorInfo", reason, "googleapis.com", service)]
     if trouble.kind == "rate_limited":
-        seconds = max(1, -int(-trouble.retry_after_s // 1))
+        seconds = max(1, math.ceil(trouble.retry_after_s))
         return [_Detail(_RPC + "RetryInfo", delay=f"{seconds}s")]
     return []
 

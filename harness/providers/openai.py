@@ -16,11 +16,11 @@ import msgspec
 
 from harness.providers import openai_got, openai_said, sse
 from harness.providers.call import UNREADABLE, Call, Endpoint
-from harness.providers.chat import Ask, Headroom, Reply, Served, Trouble
+from harness.providers.chat import Ask, Reply, Served, Trouble
 from harness.providers.openai_ask import Choice, Request, read, schema_in_words, written
 from harness.providers.openai_rules import OPENAI as OPENAI_RULES
 from harness.providers.openai_rules import Rule, shape_trouble
-from harness.providers.openai_said import Manner
+from harness.providers.openai_said import OWN, Manner
 from harness.providers.problem import retry_after
 
 PATH = "/chat/completions"
@@ -52,7 +52,7 @@ class Dialect:
     """JSON members that every request of a client has besides."""
 
     rules: tuple[Rule, ...] = OPENAI_RULES
-    manner: Manner = Manner()
+    manner: Manner = OWN
     alive: str = ""
     """The comment that a stream's client is sent while it waits."""
     blank_lines: bool = False
@@ -176,13 +176,9 @@ def openai_limits(served: Served) -> dict[str, str]:
     for kind, room in (("requests", served.requests), ("tokens", served.tokens)):
         if room is not None:
             headers[f"x-ratelimit-limit-{kind}"] = str(room.limit)
-            headers[f"x-ratelimit-remaining-{kind}"] = str(left(room))
+            headers[f"x-ratelimit-remaining-{kind}"] = str(room.remaining)
             headers[f"x-ratelimit-reset-{kind}"] = go_duration(room.reset_s)
     return headers
-
-
-def left(room: Headroom) -> int:
-    return max(0, room.remaining)
 
 
 def go_duration(seconds: float) -> str:

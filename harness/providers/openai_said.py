@@ -41,6 +41,10 @@ class Manner:
     """With DeepSeek's two counts of prompt tokens, found in its cache and not."""
 
 
+OWN = Manner()
+"""OpenAI's own."""
+
+
 def encode_reply(reply: Reply, manner: Manner) -> bytes:
     calls = [_SaidCall(c.id, CalledFunction(c.name, c.arguments)) for c in reply.tool_calls]
     said = _Said(reply.text, tool_calls=calls or UNSET)

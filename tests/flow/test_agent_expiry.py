@@ -1,34 +1,83 @@
 """Tokens and keys that run out between turns: one fetch more, one retry, no payment lost."""
 
+import asyncio
+
+import httpx
 import msgspec
 import pytest
 
-from harness.flow.strategy import Strategy
+from harness.clock import VirtualClock, run
+from harness.flow.agent import Agent
+from harness.flow.flow import Chat, Flow, World
+from harness.flow.strategy import Strategy, all_strategies
+from harness.load.engine import BOOT
+from harness.providers import wechat_ai
+from mocks.host import Host
 from tests.worlds import (
     ALL_THREE,
     BASELINE,
     TOKEN_CACHE,
     WISH,
+    Door,
+    Played,
     Troubles,
+    Turn,
     Weather,
     answer_lost,
+    mock_cast,
     never_sent,
     play,
     refuses,
 )
 
+MONTH_S = 30 * 86_400.0
+
 
 @pytest.mark.parametrize(
-    ("gap_s", "sessions", "cold"), [(890.0, 1, False), (1000.0, 2, True), (1e6, 2, True)]
+    ("gap_s", "refreshes", "cold"), [(890.0, 0, False), (1000.0, 1, True), (1e6, 1, True)]
 )
-def test_a_token_that_expired_between_turns_is_opened_anew_without_a_refusal(
-    gap_s: float, sessions: int, cold: bool
+def test_a_token_that_expired_between_turns_is_refreshed_without_a_refusal(
+    gap_s: float, refreshes: int, cold: bool
 ) -> None:
     played = play(TOKEN_CACHE, [WISH, gap_s, WISH])
-    assert played.door.stages().count("session") == sessions
+    assert played.door.stages().count("session") == 1
+    assert played.door.stages().count("refresh") == refreshes
     assert played.flows[1].cold == cold
     assert played.response_ms[1] == (2200 if cold else 1800)
     assert [flow.stale_tokens for flow in played.flows] == [0, 0]
+
+
+def test_prewarming_hides_a_refresh_behind_the_model_as_it_hides_an_opening() -> None:
+    played = play(ALL_THREE, [WISH, 1000.0, WISH])
+    assert sorted(played.door.stages(1)) == ["confirm", "intent", "pay", "refresh"]
+    assert played.response_ms[1] == played.response_ms[0] == 500 + 700
+
+
+def test_a_refresh_token_that_expired_too_costs_its_call_and_a_session_is_opened() -> None:
+    played = play(TOKEN_CACHE, [WISH, MONTH_S + 10.0, WISH])
+    assert played.outcomes == ["paid", "paid"]
+    assert played.door.stages(1) == ["intent", "refresh", "session", "pay", "confirm"]
+    assert played.response_ms[1] == 500 + 400 + 400 + 600 + 700
+
+
+def test_a_refresh_whose_answer_is_lost_is_an_error_and_the_next_turn_opens_afresh() -> None:
+    troubles: Troubles = {(1, "refresh", 1): answer_lost}
+    played = play(TOKEN_CACHE, [WISH, 1000.0, WISH, 20.0, WISH], troubles=troubles)
+    assert played.outcomes == ["paid", "error", "paid"]
+    # The provider used the refresh token up; nobody knows the session that it gave for it.
+    assert played.door.stages(2) == ["intent", "session", "pay", "confirm"]
+
+
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [("APP_UNKNOWN", "Unauthorized"), ("MALFORMED_REQUEST", "Malformed")],
+)
+def test_a_session_that_is_refused_is_a_fault_of_its_kind(
+    code: wechat_ai.RefusalCode, fault: str
+) -> None:
+    played = play(BASELINE, [WISH], troubles={(0, "session", 1): refuses(code)})
+    assert (played.outcomes, played.books) == (["error"], [])
+    assert played.flows[0].fault == f"{fault}: no session: {code}"
 
 
 # The provider counts a token's life from the request, the client from the answer: for as long as
@@ -44,14 +93,14 @@ INTO_THE_WINDOW_S = 900.7 - 0.5 - 2.2
         (Strategy(token_cache=True, parallel_confirm=True), 500 + 600 + 400 + 600),
     ],
 )
-def test_a_stale_token_costs_one_refusal_one_session_and_one_retry(
+def test_a_stale_token_costs_one_refusal_one_refresh_and_one_retry(
     strategy: Strategy, response_ms: float
 ) -> None:
     pause_s = INTO_THE_WINDOW_S + (0.7 if strategy.parallel_confirm else 0.0)
     played = play(strategy, [WISH, pause_s, WISH])
     assert [flow.stale_tokens for flow in played.flows] == [0, 1]
     assert played.response_ms[1] == response_ms
-    assert sorted(played.door.stages(1)) == ["confirm", "intent", "pay", "pay", "session"]
+    assert sorted(played.door.stages(1)) == ["confirm", "intent", "pay", "pay", "refresh"]
     assert played.flows[1].cold
     assert played.books == [("alice-0", "paid"), ("alice-1", "paid")]
 
@@ -68,7 +117,7 @@ def test_a_token_refused_twice_is_the_providers_fault_and_not_tried_a_third_time
     played = play(BASELINE, [WISH], troubles={(0, "pay", 1): stale, (0, "pay", 2): stale})
     assert (played.outcomes, played.books) == (["error"], [])
     assert played.flows[0].stale_tokens == 1
-    assert played.door.stages() == ["intent", "session", "pay", "session", "pay"]
+    assert played.door.stages() == ["intent", "session", "pay", "refresh", "pay"]
 
 
 def test_a_retry_whose_answer_is_lost_is_looked_into_like_any_payment() -> None:
@@ -79,16 +128,15 @@ def test_a_retry_whose_answer_is_lost_is_looked_into_like_any_payment() -> None:
 
 
 def test_no_new_session_for_a_stale_token_is_an_error_and_not_unknown() -> None:
-    troubles: Troubles = {(0, "pay", 1): refuses("TOKEN_EXPIRED"), (0, "session", 2): never_sent}
+    troubles: Troubles = {(0, "pay", 1): refuses("TOKEN_EXPIRED"), (0, "refresh", 1): never_sent}
     played = play(BASELINE, [WISH, 20.0, WISH], troubles=troubles)
     # The refusal was final: there is nothing to ask the provider about.
     assert played.outcomes == ["error", "paid"]
-    assert played.door.stages(0) == ["intent", "session", "pay", "session"]
+    assert played.door.stages(0) == ["intent", "session", "pay", "refresh"]
 
 
 # Keys that retire
 
-MONTH_S = 30 * 86_400.0
 OVERLAP_S = 3600.0
 
 
@@ -122,6 +170,53 @@ def test_a_key_that_the_provider_retired_first_is_fetched_once_and_the_payment_s
     refused, sealed_again = map(_envelope, played.door.bodies("pay")[1:])
     assert refused.seq == sealed_again.seq == "alice-1"
     assert (refused.seal.key_id, sealed_again.seal.key_id) == ("key-0", "key-1")
+
+
+@pytest.mark.parametrize(("days", "overlap_s"), [(30.0, OVERLAP_S), (1.0, 60.0)])
+@pytest.mark.parametrize("strategy", all_strategies(), ids=lambda one: one.name)
+def test_a_conversation_over_a_rotation_fetches_one_key_and_loses_no_turn(
+    strategy: Strategy, days: float, overlap_s: float
+) -> None:
+    to_rotation_s, weather = days * 86_400.0, Weather(rotation_days=days, overlap=overlap_s)
+    before, within, after = to_rotation_s - 40.0, 40.0, overlap_s
+    turns: list[Turn] = [WISH, before, WISH, within, WISH, 10.0, WISH, after, WISH, 10.0, WISH]
+    played = play(strategy, turns, weather=weather)
+    assert played.outcomes == ["paid"] * 6
+    assert [state for _, state in played.books] == ["paid"] * 6
+    assert [flow.stale_tokens for flow in played.flows] == [0] * 6
+    # Within the overlap the old key still serves; the new one is fetched when it has ended.
+    keys = [_envelope(body).seal.key_id for body in played.door.bodies("pay")]
+    assert keys == ["key-0"] * 4 + ["key-1"] * 2
+    assert [played.door.stages(turn).count("key") for turn in range(6)] == [0, 0, 0, 0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("fetch_s", "begin_s", "refused"),
+    [
+        (0.06, MONTH_S + OVERLAP_S, 0),  # the client knows that its key has ended
+        (2.0, MONTH_S + OVERLAP_S + 0.5, 5),  # it takes the key for good 2 s longer than it is
+    ],
+)
+def test_all_who_need_a_new_key_at_once_share_one_fetch(
+    fetch_s: float, begin_s: float, refused: int
+) -> None:
+    clock = VirtualClock()
+
+    async def main() -> Played:
+        door = Door(Host(clock, Weather(key=fetch_s).mocks()))
+        world = World(clock, httpx.MockTransport(door), seed=1, round=0, mocked=True)
+        cast = mock_cast(door.host.config)
+        await cast.payers[0].start(Flow(world, BOOT, 0, clock.now(), clock.now()))
+        chats = [Chat(world, n, f"user-{n}", 1, begin_s) for n in range(5)]
+        await asyncio.gather(
+            *(Agent(cast, BASELINE, chat.user, WISH.method).pay(chat, WISH) for chat in chats)
+        )
+        return Played(door, [flow for chat in chats for flow in chat.flows], [])
+
+    played = run("virtual", main())
+    assert played.outcomes == ["paid"] * 5
+    assert played.door.stages().count("key") == 1
+    assert played.door.stages().count("pay") == 5 + refused
 
 
 class _Auth(msgspec.Struct):

@@ -1,7 +1,7 @@
 """Turns and conversations: due times, calls and their spans, forks, and whose fault ends what."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import httpx
@@ -158,9 +158,27 @@ def test_a_call_is_decoded_and_leaves_a_span() -> None:
     flow = run("virtual", main())
     span = flow.spans[0]
     assert (span.stage, span.provider, span.status, span.attempt) == ("pay", "shop", 200, 1)
-    assert (span.start, span.first_byte, span.end) == (2.0, 2.5, 2.5)
+    assert (span.start, span.first_byte, span.first_token, span.end) == (2.0, 2.5, 2.5, 2.5)
     assert span.told == Told(500.0, 1.5, 2)
     assert flow.world.leaks == 2
+
+
+def test_a_keep_alive_is_no_token_in_a_span_either() -> None:
+    async def body() -> AsyncIterator[bytes]:
+        for chunk in (b": wait\n\n", b"data: {}\n\n", b"data: [DONE]\n\n"):
+            await asyncio.sleep(1.0)
+            yield chunk
+
+    async def handler(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=body())
+
+    async def main() -> Flow:
+        flow = Flow(_world(handler), 7, 0, 0.0, 0.0)
+        await flow.call("confirm", _call())
+        return flow
+
+    span = run("virtual", main()).spans[0]
+    assert (span.start, span.first_byte, span.first_token, span.end) == (0.0, 1.0, 2.0, 3.0)
 
 
 def test_attempts_are_counted_by_stage() -> None:
@@ -230,6 +248,62 @@ def test_a_local_step_is_a_span_without_a_provider() -> None:
     span = run("virtual", main()).spans[0]
     assert (span.stage, span.provider, span.status, span.told) == ("encrypt", "", 0, None)
     assert (span.start, span.end) == (0.0, 0.25)
+
+
+# People
+
+
+def test_a_users_time_is_a_span_of_nobodys_and_kept_apart() -> None:
+    async def main() -> Flow:
+        chat = _chat()
+        async with chat.turn() as flow:
+            await flow.sleep(1.0)
+            await flow.person("approve", 4.0)
+            await flow.sleep(0.5)
+        return flow
+
+    flow = run("virtual", main())
+    (span,) = flow.spans
+    assert (span.stage, span.provider, span.status, span.told) == ("approve", "", 0, None)
+    assert (span.start, span.end, flow.human, flow.end) == (1.0, 5.0, 4.0, 5.5)
+
+
+@pytest.mark.parametrize(("scale", "human"), [(1.0, 20.0), (0.05, 1.0), (0.0, 0.0)])
+def test_a_users_time_is_scaled_as_think_times_are(scale: float, human: float) -> None:
+    async def main() -> tuple[float, float]:
+        flow = Flow(_world(think_scale=scale), 7, 0, 0.0, 0.0)
+        await flow.person("approve", 20.0)
+        return flow.human, flow.now()
+
+    assert run("virtual", main()) == (human, human)
+
+
+@pytest.mark.parametrize(
+    ("approvals", "human"),
+    [
+        ([(0, 4), (0, 4)], 4.0),
+        ([(0, 4), (1, 2)], 4.0),
+        ([(0, 4), (3, 5)], 8.0),
+        ([(0, 4), (4, 5)], 9.0),
+        ([(0, 4), (6, 5)], 9.0),
+        ([(0, 9), (1, 2), (5, 6), (20, 1)], 12.0),
+    ],
+)
+def test_users_who_are_busy_at_the_same_time_are_counted_once(
+    approvals: list[tuple[float, float]], human: float
+) -> None:
+    async def main() -> float:
+        flow = Flow(_world(), 7, 0, 0.0, 0.0)
+
+        async def approve(after_s: float, takes_s: float) -> None:
+            await flow.sleep(after_s)
+            await flow.person("approve", takes_s)
+
+        await asyncio.gather(*(approve(*one) for one in approvals))
+        assert len(flow.spans) == len(approvals)
+        return flow.human
+
+    assert run("virtual", main()) == human
 
 
 # Forks
@@ -303,6 +377,21 @@ def test_draws_hang_on_seed_round_conversation_turn_and_name_and_on_nothing_else
     assert draw() == draw() == draws.uniform(1, "scenario", 3, 7, 0, "tip")
     others = [draw(seed=2), draw(round_=4), draw(conversation=8), draw(turn=1), draw(name="tap")]
     assert len({draw(), *others}) == 6
+
+
+@pytest.mark.parametrize(("low", "high"), [(1, 1), (1, 6), (-3, 3), (0, 10**9)])
+def test_a_whole_number_is_drawn_from_the_whole_range_and_never_beyond(low: int, high: int) -> None:
+    chat = _chat()
+    drawn = [chat.draw_whole(low, high, "amount", n) for n in range(2000)]
+    assert low <= min(drawn) and max(drawn) <= high
+    assert min(drawn) - low <= (high - low) / 100 and high - max(drawn) <= (high - low) / 100
+    assert chat.draw_whole(low, high, "amount", 7) == drawn[7]
+
+
+def test_one_of_some_is_drawn_and_each_gets_its_turn() -> None:
+    chat = _chat()
+    drawn = [chat.draw_one("abcde", "payee", n) for n in range(2000)]
+    assert all(350 < drawn.count(letter) < 450 for letter in "abcde")
 
 
 def test_a_chat_draws_without_a_turn() -> None:

@@ -1,4 +1,4 @@
-"""The wallet against a payer that only counts: when a session is opened, kept, and let go."""
+"""The wallet against a payer that only counts: when it opens, keeps and refreshes sessions."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -10,7 +10,7 @@ import pytest
 
 from harness.clock import VirtualClock, run
 from harness.flow.flow import Flow, World
-from harness.flow.payers import Payment, Session, Settlement, Stale
+from harness.flow.payers import Payment, Refund, Session, Settlement, Stale, sessionless
 from harness.flow.strategy import Strategy, all_strategies
 from harness.flow.wallet import Wallet
 from harness.providers.call import Overloaded
@@ -22,16 +22,29 @@ LIFETIME_S = 100.0
 
 @dataclass
 class Payer:
-    """Opens sessions and notes for which methods. Those in `failing`, by number, are faults."""
+    """Opens and refreshes sessions and notes for which methods. Those in `failing`, by their
+    number among both, are faults."""
 
     failing: set[int] = field(default_factory=set)
+    has_sessions: bool = True
     opened: list[str] = field(default_factory=list)
+    refreshed: list[str] = field(default_factory=list)
+    """The tokens of the sessions that were to be refreshed."""
 
     async def start(self, flow: Flow) -> None: ...
 
     async def open_session(self, flow: Flow, user: str, method: str) -> Session:
+        if not self.has_sessions:
+            return sessionless(method)
         self.opened.append(method)
-        number = len(self.opened)
+        return await self._session(flow, method)
+
+    async def refresh_session(self, flow: Flow, user: str, session: Session) -> Session:
+        self.refreshed.append(session.token)
+        return await self._session(flow, session.method)
+
+    async def _session(self, flow: Flow, method: str) -> Session:
+        number = len(self.opened) + len(self.refreshed)
         await asyncio.sleep(OPENING_S)
         if number in self.failing:
             raise Overloaded("503")
@@ -44,6 +57,11 @@ class Payer:
         raise NotImplementedError
 
     async def void(self, flow: Flow, session: Session, payment: Payment) -> bool:
+        raise NotImplementedError
+
+    async def refund(
+        self, flow: Flow, session: Session, payment: Payment, refund: Refund
+    ) -> Settlement | Stale:
         raise NotImplementedError
 
 
@@ -131,9 +149,96 @@ def test_a_kept_session_is_given_out_until_the_moment_it_expires(age_s: float) -
         await flow.sleep(age_s)
         wallet.warm(flow)
         await wallet.session(flow, USUAL)
-        assert len(payer.opened) == (1 if age_s < LIFETIME_S else 2)
+        assert payer.opened == [USUAL]
+        assert payer.refreshed == ([] if age_s < LIFETIME_S else ["token-1"])
 
     _play(Strategy(prewarm=True, token_cache=True), story)
+
+
+def test_a_session_that_ran_out_is_refreshed_once_for_all_who_need_it() -> None:
+    async def story(wallet: Wallet, payer: Payer, flow: Flow) -> None:
+        await wallet.session(flow, USUAL)
+        await flow.sleep(LIFETIME_S)
+        given = await asyncio.gather(*(wallet.session(_flow(), USUAL) for _ in range(3)))
+        assert {session.token for session in given} == {"token-2"}
+        assert (payer.opened, payer.refreshed) == ([USUAL], ["token-1"])
+
+    _play(TOKEN_CACHE, story)
+
+
+def test_prewarming_refreshes_a_kept_session_that_ran_out() -> None:
+    async def story(wallet: Wallet, payer: Payer, flow: Flow) -> None:
+        await wallet.session(flow, USUAL)
+        wallet.settle(flow)
+        await flow.sleep(LIFETIME_S)
+        wallet.warm(flow)
+        await flow.sleep(OPENING_S)
+        assert payer.refreshed == ["token-1"]
+        assert (await wallet.session(flow, USUAL)).token == "token-2"
+        assert (payer.opened, payer.refreshed) == ([USUAL], ["token-1"])
+
+    _play(ALL_THREE, story)
+
+
+def test_what_no_cache_kept_is_not_refreshed() -> None:
+    async def story(wallet: Wallet, payer: Payer, flow: Flow) -> None:
+        await wallet.session(flow, USUAL)
+        wallet.settle(flow)
+        await flow.sleep(LIFETIME_S)
+        await wallet.session(flow, USUAL)
+        assert (payer.opened, payer.refreshed) == ([USUAL, USUAL], [])
+
+    _play(BASELINE, story)
+
+
+def test_a_session_is_never_refreshed_for_another_method() -> None:
+    async def story(wallet: Wallet, payer: Payer, flow: Flow) -> None:
+        await wallet.session(flow, USUAL)
+        await flow.sleep(LIFETIME_S)
+        assert (await wallet.session(flow, "card")).method == "card"
+        assert (await wallet.session(flow, USUAL)).method == USUAL
+        assert (payer.opened, payer.refreshed) == ([USUAL, "card", USUAL], [])
+
+    _play(TOKEN_CACHE, story)
+
+
+def test_a_refresh_that_fails_when_needed_is_a_fault_and_the_next_session_is_opened_afresh() -> (
+    None
+):
+    async def story(wallet: Wallet, payer: Payer, flow: Flow) -> None:
+        await wallet.session(flow, USUAL)
+        await flow.sleep(LIFETIME_S)
+        with pytest.raises(Overloaded):
+            await wallet.session(flow, USUAL)
+        assert (await wallet.session(flow, USUAL)).token == "token-3"
+        assert (payer.opened, payer.refreshed) == ([USUAL, USUAL], ["token-1"])
+
+    _play(TOKEN_CACHE, story, Payer(failing={2}))
+
+
+def test_a_refresh_that_failed_ahead_is_followed_by_an_opening() -> None:
+    async def story(wallet: Wallet, payer: Payer, flow: Flow) -> None:
+        await wallet.session(flow, USUAL)
+        wallet.settle(flow)
+        await flow.sleep(LIFETIME_S)
+        wallet.warm(flow)
+        assert (await wallet.session(flow, USUAL)).token == "token-3"
+        assert (payer.opened, payer.refreshed) == ([USUAL, USUAL], ["token-1"])
+
+    _play(ALL_THREE, story, Payer(failing={2}))
+
+
+@pytest.mark.parametrize("strategy", all_strategies(), ids=lambda strategy: strategy.name)
+def test_without_sessions_nothing_is_warmed_kept_or_waited_for(strategy: Strategy) -> None:
+    async def story(wallet: Wallet, payer: Payer, flow: Flow) -> None:
+        for method in (USUAL, "card", USUAL):
+            wallet.warm(flow)
+            assert (await wallet.session(flow, method)).method == method
+            wallet.settle(flow)
+        assert (payer.opened, payer.refreshed) == ([], [])
+        assert (flow.cold, flow.wasted_prewarms, flow.now()) == (False, 0, 0.0)
+
+    _play(strategy, story, Payer(has_sessions=False))
 
 
 def test_a_session_is_never_given_out_for_another_method() -> None:
@@ -157,17 +262,19 @@ def test_a_token_is_dropped_at_a_switch_even_if_the_new_method_opens_no_session(
     _play(TOKEN_CACHE, story, Payer(failing={2}))
 
 
-def test_a_forgotten_session_is_opened_anew() -> None:
+@pytest.mark.parametrize("strategy", all_strategies(), ids=lambda strategy: strategy.name)
+def test_a_session_that_is_not_honoured_any_more_is_refreshed(strategy: Strategy) -> None:
     async def story(wallet: Wallet, payer: Payer, flow: Flow) -> None:
         stale = await wallet.session(flow, USUAL)
         wallet.forget(stale)
         fresh = await wallet.session(flow, USUAL)
         assert (stale.token, fresh.token) == ("token-1", "token-2")
+        assert (payer.opened, payer.refreshed) == ([USUAL], ["token-1"])
         # Word that comes late about the old one does no harm to the new.
         wallet.forget(stale)
         assert await wallet.session(flow, USUAL) is fresh
 
-    _play(TOKEN_CACHE, story)
+    _play(strategy, story)
 
 
 def test_a_prewarm_that_failed_is_as_if_never_tried() -> None:
@@ -211,4 +318,5 @@ def test_a_turn_is_cold_only_when_it_had_to_wait_for_a_session() -> None:
 
 
 def test_a_session_never_prints_its_token() -> None:
-    assert repr(Session("wxs_secret", "card", 12.5)) == "Session(card, until 12.500)"
+    session = Session("wxs_secret", "card", 12.5, "wxs_secret")
+    assert repr(session) == "Session(card, until 12.500)"

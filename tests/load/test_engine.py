@@ -2,16 +2,18 @@
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 import pytest
 
 from harness.clock import VirtualClock, run
 from harness.flow.flow import Chat, Flow, World
+from harness.flow.inbox import Inbox
 from harness.load.engine import BOOT, Arm, Tally, open_schedule, quiet_gc, round_schedule, run_round
 from harness.providers.call import Call, Overloaded
 from harness.providers.told import TOLD_HEADER, Told, decode_draw, encode_told
+from harness.stats.critical_path import stage_ms
 from tests.worlds import begin_round
 
 Converse = Callable[[Chat], Awaitable[None]]
@@ -171,6 +173,102 @@ def test_what_runs_on_after_its_turn_is_recorded_and_not_waited_for() -> None:
     assert [row.response_ms for row in tally.rows.flows] == [1000.0]
     assert [(span.stage, span.critical) for span in tally.rows.spans] == [("session", False)]
     assert tally.rows.spans[0].end_s - tally.rows.spans[0].start_s == pytest.approx(9.0)
+
+
+def test_what_a_user_takes_to_approve_is_in_no_response_and_in_no_service() -> None:
+    async def converse(chat: Chat) -> None:
+        await asyncio.sleep(3.0)
+        async with chat.turn() as flow:
+            await flow.sleep(1.0)
+            await flow.person("approve", 40.0)
+            await flow.sleep(0.5)
+
+    tally = Tally()
+    _run([_arm(converse)], tally, turns=1)
+    (row,), (span,) = tally.rows.flows, tally.rows.spans
+    assert row.response_ms == pytest.approx(4500.0, abs=1e-5)
+    assert row.service_ms == pytest.approx(1500.0, abs=1e-5)
+    assert row.human_ms == pytest.approx(40_000.0, abs=1e-5)
+    assert row.end_s - row.due_s == pytest.approx(44.5)
+    assert (span.stage, span.critical) == ("approve", True)
+    stages = stage_ms(tally.rows.flows, tally.rows.spans)["only"]
+    assert stages == pytest.approx({"own time": 4500.0})
+
+
+def test_a_draft_beside_an_approval_is_counted_without_what_the_user_took() -> None:
+    async def slow(request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(6.0)
+        return httpx.Response(200)
+
+    async def converse(chat: Chat) -> None:
+        async with chat.turn() as flow:
+            get = httpx.Request("GET", "http://somewhere.test/")
+            draft = flow.fork(flow.call("confirm", Call("model", get, lambda *_: None)))
+            await asyncio.gather(*(flow.person("approve", s) for s in (4.0, 2.5)))
+            await draft
+
+    arm = _arm(converse)
+    arm.world.transport = httpx.MockTransport(slow)
+    tally = Tally()
+    _run([arm], tally, turns=1)
+    (row,) = tally.rows.flows
+    assert (row.response_ms, row.human_ms) == pytest.approx((2000.0, 4000.0), abs=1e-5)
+    assert [span.stage for span in tally.rows.spans if span.critical] == ["confirm"]
+    stages = stage_ms(tally.rows.flows, tally.rows.spans)["only"]
+    assert stages == pytest.approx({"confirm": 2000.0}, abs=1e-5)
+
+
+def test_waiting_for_a_notice_is_no_call_of_the_apps() -> None:
+    async def converse(chat: Chat) -> None:
+        chat.world.inbox = Inbox("http://app")
+        async with chat.turn() as flow:
+            assert await flow.notice("alipay-ai", "order", patience_s=2.0) is None
+            with flow.step("sign"):
+                pass
+
+    tally = Tally()
+    _run([_arm(converse)], tally, turns=1)
+    assert tally.rows.flows[0].calls == 0
+    assert [(span.stage, span.provider, span.status) for span in tally.rows.spans] == [
+        ("notify", "alipay-ai", 0),
+        ("sign", "", 0),
+    ]
+
+
+def test_what_a_turn_counted_stands_in_its_row() -> None:
+    async def converse(chat: Chat) -> None:
+        async with chat.turn() as flow:
+            flow.guarded, flow.token_cost_micro, flow.corrections = 2, 12_345, 1
+            flow.fee_minor, flow.wasted_prewarms, flow.stale_tokens = 27, 3, 4
+
+    tally = Tally()
+    _run([_arm(converse)], tally, turns=1)
+    (row,) = tally.rows.flows
+    assert (row.guarded, row.token_cost_micro, row.corrections) == (2, 12_345, 1)
+    assert (row.fee_minor, row.wasted_prewarms, row.stale_tokens) == (27, 3, 4)
+
+
+def test_a_spans_first_token_is_recorded_apart_from_its_first_byte() -> None:
+    async def body() -> AsyncIterator[bytes]:
+        for chunk in (b": wait\n\n", b"data: {}\n\n", b"data: [DONE]\n\n"):
+            await asyncio.sleep(1.0)
+            yield chunk
+
+    async def patient(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=body())
+
+    async def converse(chat: Chat) -> None:
+        async with chat.turn() as flow:
+            get = httpx.Request("GET", "http://somewhere.test/")
+            await flow.call("confirm", Call("model", get, lambda *_: None))
+
+    arm = _arm(converse)
+    arm.world.transport = httpx.MockTransport(patient)
+    tally = Tally()
+    _run([arm], tally, turns=1)
+    (span,) = tally.rows.spans
+    times = (span.first_byte_s, span.first_token_s, span.end_s)
+    assert [time - span.start_s for time in times] == pytest.approx([1.0, 2.0, 3.0])
 
 
 def test_each_turn_is_announced_as_it_is_recorded() -> None:

@@ -1,24 +1,28 @@
 """Profiles: each shipped one loads and says where it is from; a bad one is told in one line."""
 
 import datetime
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import pytest
 
+from harness.draws import microseconds
+from mocks.figures import Fee
 from mocks.profile import (
     FOLDER,
     BadProfile,
-    Figures,
+    ExchangeProfile,
+    GatewayProfile,
     ModelProfile,
     PaymentProfile,
+    Profile,
+    figures,
     fingerprint,
     load,
     names,
 )
 
-Profile = PaymentProfile | ModelProfile
 Loader = Callable[[str], Profile]
 
 
@@ -30,13 +34,21 @@ def model(name: str) -> Profile:
     return load(name, ModelProfile)
 
 
-SHIPPED = {
-    **{name: payment(name) for name in names(PaymentProfile)},
-    **{name: model(name) for name in names(ModelProfile)},
+def gateway(name: str) -> Profile:
+    return load(name, GatewayProfile)
+
+
+PAYMENTS = {name: load(name, PaymentProfile) for name in names(PaymentProfile)}
+MODELS = {name: load(name, ModelProfile) for name in names(ModelProfile)}
+SHIPPED: dict[str, Profile] = {
+    **PAYMENTS,
+    **MODELS,
+    **{name: gateway(name) for name in names(GatewayProfile)},
+    **{name: load(name, ExchangeProfile) for name in names(ExchangeProfile)},
 }
 
 MODEL = """\
-wire = "openai"
+provider = "openai"
 
 [latency]
 ttft_p50_ms = 100.0
@@ -47,13 +59,7 @@ source = "tests"
 date = 2026-01-01
 """
 PAYMENT = (FOLDER / "wechat-ai.toml").read_text("utf-8")
-
-
-def figures(profile: Profile) -> Iterator[Figures]:
-    for field in msgspec.structs.fields(profile):
-        value = getattr(profile, field.name)
-        if isinstance(value, Figures):
-            yield value
+ALIPAY = (FOLDER / "alipay-ai.toml").read_text("utf-8")
 
 
 def test_every_shipped_file_is_a_profile_of_some_kind() -> None:
@@ -62,9 +68,11 @@ def test_every_shipped_file_is_a_profile_of_some_kind() -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_figure_says_where_it_is_from(name: str) -> None:
-    stated = list(figures(SHIPPED[name]))
-    assert len(stated) == (4 if isinstance(SHIPPED[name], PaymentProfile) else 1)
-    for figure in stated:
+    stated = dict(figures(SHIPPED[name]))
+    assert stated
+    if isinstance(SHIPPED[name], PaymentProfile):
+        assert {"overhead", "fee", "limits"} <= set(stated)
+    for figure in stated.values():
         assert figure.provenance in ("article", "vendor", "measured", "assumed")
         assert len(figure.source) > 10
         assert figure.date >= datetime.date(2026, 1, 1)
@@ -78,7 +86,7 @@ def test_a_profile_may_be_a_file_anywhere(tmp_path: Path) -> None:
 
 BAD: dict[str, tuple[Loader, str, str]] = {
     "missing key": (model, MODEL.replace("tokens_per_s = 50.0\n", ""), "tokens_per_s"),
-    "missing table": (model, 'wire = "openai"\n', "latency"),
+    "missing table": (model, 'provider = "openai"\n', "latency"),
     "missing provenance": (
         model,
         MODEL.replace('provenance = "assumed"\n', ""),
@@ -88,7 +96,10 @@ BAD: dict[str, tuple[Loader, str, str]] = {
     "wrong type": (model, MODEL.replace("50.0", '"fast"'), "latency.tokens_per_s"),
     "a date that is none": (model, MODEL.replace("2026-01-01", '"today"'), "latency.date"),
     "unknown key": (model, MODEL + "retries = 3\n", "retries"),
-    "unknown table": (model, MODEL + "[limits]\nrpm = 60\n", "limits"),
+    "unknown table": (model, MODEL + "[retries]\nmost = 6\n", "retries"),
+    "unknown key of a known table": (model, MODEL + "[limits]\nrpm = 60\n", "limits"),
+    "an unknown provider": (model, MODEL.replace("openai", "closedai"), "closedai"),
+    "a payment provider that plays a model": (model, MODEL.replace("openai", "stripe"), "stripe"),
     "zero": (model, MODEL.replace("50.0", "0.0"), "> 0"),
     "infinity": (model, MODEL.replace("300.0", "inf"), "latency.ttft_p99_ms"),
     "no number": (model, MODEL.replace("300.0", "nan"), "latency.ttft_p99_ms"),
@@ -100,13 +111,37 @@ BAD: dict[str, tuple[Loader, str, str]] = {
     ),
     "not TOML": (model, "ttft: 100\n", "is not TOML"),
     "not UTF-8": (model, MODEL.replace("tests", "\udcff"), "is not TOML"),
-    "empty": (model, "", "wire"),
-    "the wrong wire": (model, PAYMENT, "wire"),
-    "a model where a payment is due": (payment, MODEL, "wire"),
+    "empty": (model, "", "provider"),
+    "a payment where a model is due": (model, PAYMENT, "provider"),
+    "a model where a payment is due": (payment, MODEL, "provider"),
+    "a model where a gateway is due": (gateway, MODEL, "provider"),
+    "a payment without its session": (
+        payment,
+        PAYMENT.replace("[session]", "[seasons]"),
+        "seasons",
+    ),
+    "a payment that needs a session": (
+        payment,
+        re.sub(r"(?s)\[session\].*?(?=\n\[)", "", PAYMENT),
+        "wechat-ai needs a section [session]",
+    ),
+    "a payment that needs a key": (
+        payment,
+        re.sub(r"(?s)\[key\].*?(?=\n\[)", "", PAYMENT),
+        "wechat-ai needs a section [key]",
+    ),
+    "an approval's p99 below its median": (
+        payment,
+        ALIPAY.replace("p99_s = 15.0", "p99_s = 1.0"),
+        "approval.p99_s must be above the median of 4, not 1",
+    ),
+    "a negative queue": (payment, PAYMENT.replace("queue = 10_000", "queue = -1"), "limits.queue"),
+    "slots in part": (payment, PAYMENT.replace("slots = 2000", "slots = 0.5"), "limits.slots"),
+    "no slot at all": (payment, PAYMENT.replace("slots = 2000", "slots = 0"), "limits.slots"),
     "overhead's p99 below its median": (
         payment,
         PAYMENT.replace("1200.0", "900.0"),
-        "overhead.p99_ms must be above the median of 980 ms, not 900",
+        "overhead.p99_ms must be above the median of 980, not 900",
     ),
     "a share above one": (payment, PAYMENT.replace("share = 0.4", "share = 40"), "share"),
     "a fee in part of a unit": (
@@ -147,7 +182,7 @@ def test_an_unknown_name_is_told_with_those_that_are_known(name: str) -> None:
         (MODEL.replace(" = ", "="), True),
         (MODEL.replace("100.0", "100"), True),
         (
-            'wire = "openai"\nlatency = { date = 2026-01-01, source = "tests", tokens_per_s = 50.0,'
+            'provider = "openai"\nlatency = { date = 2026-01-01, source = "tests", tokens_per_s = 50.0,'
             ' provenance = "assumed", ttft_p99_ms = 300.0, ttft_p50_ms = 100.0 }\n',
             True,
         ),
@@ -170,3 +205,73 @@ def test_a_fingerprint_follows_the_figures_and_not_the_layout(
 
 def test_no_two_shipped_profiles_share_a_fingerprint() -> None:
     assert len({fingerprint(profile) for profile in SHIPPED.values()}) == len(SHIPPED)
+
+
+def test_a_claim_stands_beside_the_measurement_that_it_is_a_claim_about() -> None:
+    claims = {name: profile.claim_of for name, profile in MODELS.items() if profile.claim_of}
+    assert "claude-3-5-haiku-claimed" in claims
+    for claimed, measured in claims.items():
+        assert measured in MODELS
+        assert MODELS[measured].claim_of == ""
+        # A claim that promises no more than what was measured would be no claim.
+        assert MODELS[claimed].latency.ttft_p50_ms < MODELS[measured].latency.ttft_p50_ms
+        assert MODELS[claimed].latency.provenance in ("article", "vendor")
+
+
+def test_every_model_says_what_its_tokens_cost() -> None:
+    free = [name for name, profile in MODELS.items() if profile.price is None]
+    assert [name for name in free if not MODELS[name].claim_of] == []
+
+
+def test_weak_models_break_their_schema_and_strong_ones_do_not() -> None:
+    shares = {
+        name: profile.structure.breaks_share + profile.structure.leaks_share
+        for name, profile in MODELS.items()
+        if profile.structure
+    }
+    weak = {name for name, share in shares.items() if share > 0}
+    assert {"gemini-1-5-pro", "mistral-small"} <= weak
+    assert not {"gpt-4o", "claude-3-5-sonnet"} & weak
+
+
+# Fees, by the figures of the article
+
+
+@pytest.mark.parametrize(
+    ("amount_minor", "fee_minor"),
+    [(1, 10), (1666, 10), (1667, 10), (1750, 11), (4580, 27), (5000, 30), (100_000, 600)],
+)
+def test_the_fee_of_wechat_is_a_share_but_never_below_its_floor(
+    amount_minor: int, fee_minor: int
+) -> None:
+    assert PAYMENTS["wechat-ai"].fee.of(amount_minor) == fee_minor
+
+
+@pytest.mark.parametrize("amount_minor", [1, 5000, 10_000_000])
+def test_the_flat_fee_is_flat(amount_minor: int) -> None:
+    assert PAYMENTS["flat"].fee.of(amount_minor) == 30
+
+
+def test_the_flat_fee_and_the_share_meet_at_fifty() -> None:
+    share, flat = PAYMENTS["wechat-ai"].fee, PAYMENTS["flat"].fee
+    assert [share.of(minor) - flat.of(minor) for minor in (4900, 5000, 5100)] == [-1, 0, 1]
+
+
+def test_a_fee_in_another_currency_is_exchanged_and_a_share_is_not() -> None:
+    fee = Fee(
+        rate=0.029,
+        fixed_minor=30,
+        currency="USD",
+        provenance="vendor",
+        source="tests",
+        date=datetime.date(2026, 1, 1),
+    )
+    assert fee.of(10_000) == 290 + 30
+    assert fee.of(10_000, exchange=7.1) == 290 + 213
+
+
+def test_a_monthly_minimum_is_in_no_single_fee() -> None:
+    fee = PAYMENTS["alipay-ai"].fee
+    assert fee.monthly_minimum_minor == 5_000_000
+    assert fee.of(10_000) == 38
+    assert microseconds(fee.rate) == 0.0038

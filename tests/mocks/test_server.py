@@ -16,37 +16,37 @@ import pytest
 
 from harness.cli.mock_process import mock_process
 from harness.clock import run
-from harness.providers import openai, wechat_ai
-from harness.providers.call import Call
+from harness.providers import wechat_ai
+from harness.providers.call import Call, Endpoint
+from harness.providers.openai import OPENAI
 from harness.providers.told import decode_told
 from harness.transport import socket_transport
 from mocks.host import MockConfig, endpoints
 from tests.cli.processes import PROC, children, running, until
-from tests.worlds import Weather
+from tests.mocks.fast import chat, fast_mocks
 
 pytestmark = pytest.mark.socket
 
 T = TypeVar("T")
 COMMAND = (sys.executable, "-P", "-m", "mocks.server")
-FAST, SLOW = 1e9, 200.0
-"""Tokens per second: a reply takes no time, or a good half second."""
-
-SAID = "Payment txn_0: 45.80 CNY to noodles with balance: paid"
+SLOW = 200.0
+"""Tokens per second: a reply takes a good half second."""
 
 
-def _config(tokens_per_s: float) -> MockConfig:
-    config = Weather(intent=0.02, session=0.01, pay=0.01, confirm=0.02).mocks()
-    model = config.models["teller"]
-    latency = msgspec.structs.replace(model.latency, tokens_per_s=tokens_per_s)
-    return msgspec.structs.replace(
-        config, models={"teller": msgspec.structs.replace(model, latency=latency)}
-    )
+@contextlib.contextmanager
+def _running() -> Iterator[str]:
+    with mock_process(fast_mocks()) as url:
+        yield url
+
+
+def _at(url: str, provider: str) -> Endpoint:
+    return endpoints(url, fast_mocks())[provider]
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 def test_a_chat_is_answered_and_tells_its_delay(stream: bool) -> None:
-    with mock_process(_config(FAST)) as url:
-        answer, reply = _answer(openai.chat(endpoints(url)["openai"], _chat(stream)))
+    with _running() as url:
+        answer, reply = _answer(OPENAI.chat(_at(url, "openai"), chat(stream)))
     assert reply.text is not None and reply.text.startswith("All done!")
     told = decode_told(answer.headers)
     assert told is not None and told.injected_ms == pytest.approx(20.0)
@@ -56,16 +56,16 @@ def test_a_chat_is_answered_and_tells_its_delay(stream: bool) -> None:
 def test_the_mocks_listen_where_they_are_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as found:
         port = found.getsockname()[1]
-    with mock_process(_config(FAST), port) as url:
+    with mock_process(fast_mocks(), port) as url:
         assert url == f"http://127.0.0.1:{port}"
-        answer, _ = _answer(wechat_ai.fetch_key(endpoints(url)["wechat-ai"]))
+        answer, _ = _answer(wechat_ai.fetch_key(_at(url, "wechat-ai")))
     assert answer.status_code == 200
 
 
 def test_a_taken_port_is_told_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        config = msgspec.json.encode(_config(FAST)) + b"\n"
+        config = msgspec.json.encode(fast_mocks()) + b"\n"
         done = subprocess.run([*COMMAND, str(port)], input=config, capture_output=True)
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr == f"mocks.server: port {port}: Address already in use\n".encode()
@@ -73,8 +73,8 @@ def test_a_taken_port_is_told_in_one_line() -> None:
 
 def test_a_session_is_opened_and_pays() -> None:
     order = wechat_ai.Order("ada-0", "ada", "balance", 4580, "CNY", "noodles")
-    with mock_process(_config(FAST)) as url:
-        at = endpoints(url)["wechat-ai"]
+    with _running() as url:
+        at = _at(url, "wechat-ai")
         _, opened = _answer(wechat_ai.open_session(at, "ada", "balance"))
         _, key = _answer(wechat_ai.fetch_key(at))
         assert isinstance(opened, wechat_ai.Session)
@@ -85,7 +85,7 @@ def test_a_session_is_opened_and_pays() -> None:
 
 
 def test_a_path_of_no_mock_is_not_found() -> None:
-    with mock_process(_config(FAST)) as url:
+    with _running() as url:
         answer, _ = _answer(Call("none", httpx.Request("GET", f"{url}/nobody/here"), _nothing))
     assert answer.status_code == 404
     assert "nobody" in answer.text
@@ -96,7 +96,7 @@ def test_chunks_come_as_they_are_made_and_another_call_fits_in_between() -> None
 
     async def main(url: str) -> None:
         async with socket_transport() as transport:
-            asked = openai.chat(endpoints(url)["openai"], _chat(stream=True)).request
+            asked = OPENAI.chat(_at(url, "openai"), chat(stream=True)).request
             streamed = await transport.handle_async_request(asked)
             session = None
             async with contextlib.aclosing(streamed):
@@ -108,14 +108,14 @@ def test_chunks_come_as_they_are_made_and_another_call_fits_in_between() -> None
             await session
 
     async def _session(transport: httpx.AsyncBaseTransport, url: str) -> None:
-        call = wechat_ai.open_session(endpoints(url)["wechat-ai"], "ada", "balance")
+        call = wechat_ai.open_session(_at(url, "wechat-ai"), "ada", "balance")
         async with contextlib.aclosing(
             await transport.handle_async_request(call.request)
         ) as answer:
             await answer.aread()
         heard.append("session")
 
-    with mock_process(_config(SLOW)) as url:
+    with mock_process(fast_mocks(SLOW)) as url:
         run("real", main(url))
     # Had the chunks been gathered, the session would have come after the last of them.
     assert (heard[0], heard[-1]) == ("chunk", "chunk")
@@ -123,11 +123,11 @@ def test_chunks_come_as_they_are_made_and_another_call_fits_in_between() -> None
 
 
 def test_it_ends_with_its_input_even_in_the_middle_of_an_answer() -> None:
-    with _started(_config(SLOW)) as (process, url):
+    with _started(fast_mocks(SLOW)) as (process, url):
 
         async def main() -> None:
             async with socket_transport() as transport:
-                asked = openai.chat(endpoints(url)["openai"], _chat(stream=True)).request
+                asked = OPENAI.chat(_at(url, "openai"), chat(stream=True)).request
                 streamed = await transport.handle_async_request(asked)
                 assert process.stdin is not None
                 process.stdin.close()
@@ -143,7 +143,7 @@ def test_it_ends_with_its_input_even_in_the_middle_of_an_answer() -> None:
 
 @pytest.mark.skipif(not PROC.is_dir(), reason="processes are looked up in /proc")
 def test_mocks_that_die_during_a_run_are_noticed() -> None:
-    with pytest.raises(RuntimeError, match="ended before the run did"), _dying(_config(FAST)):
+    with pytest.raises(RuntimeError, match="ended before the run did"), _dying(fast_mocks()):
         pass
 
 
@@ -156,7 +156,7 @@ def test_it_ends_when_whoever_started_it_is_killed() -> None:
         "with mock_process(config) as url:\n"
         "    print(url, flush=True); time.sleep(600)"
     )
-    with _piped([sys.executable, "-P", "-c", code], _config(FAST)) as starter:
+    with _piped([sys.executable, "-P", "-c", code], fast_mocks()) as starter:
         assert starter.stdout is not None
         assert starter.stdout.readline().startswith(b"http://127.0.0.1:")
         (mocks,) = children(starter.pid)
@@ -180,10 +180,6 @@ def test_a_configuration_that_is_none_is_told_in_one_line(line: bytes, why: str)
     (problem,) = done.stderr.decode().splitlines()
     assert problem.startswith("mocks.server: ")
     assert why in problem
-
-
-def _chat(stream: bool) -> openai.ChatRequest:
-    return openai.ChatRequest("teller", [openai.Message("user", SAID)], stream=stream)
 
 
 def _nothing(status: int, headers: httpx.Headers, body: bytes) -> None: ...

@@ -1,5 +1,6 @@
 """WeChat Pay AI's mock: what it grants, what it refuses, and that a refusal never moves money."""
 
+import base64
 import datetime
 import json
 from collections.abc import Awaitable, Callable
@@ -9,7 +10,7 @@ import httpx
 import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from harness.providers import wechat_ai as wire
@@ -21,6 +22,7 @@ from mocks.host import MockConfig
 from mocks.keys import private_key
 from mocks.ledger import BLOCKED_PAYEE
 from tests.mocks.visit import ADA, AT_PAY, BOB, CONFIG, KEY_ENDS_S, PAY, Visit, visit
+from tests.providers.by_hand import OAEP
 
 TODAY = datetime.date(2026, 1, 1)
 PAID = Order("o-1", ADA, "balance", 5000, "CNY", "tea-house")
@@ -265,6 +267,53 @@ def test_arbitrary_bytes_earn_a_400_and_open_no_order(path: str, body: bytes) ->
         answer = await at.send(httpx.Request("POST", AT_PAY.url(path), content=body))
         assert (answer.status, json.loads(answer.body)["ret"]) == (400, "MALFORMED_REQUEST")
         assert at.books() == []
+
+    visit(main)
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False),
+    lambda inner: st.lists(inner, max_size=2),
+    max_leaves=3,
+)
+sealed_orders = st.fixed_dictionaries(
+    {
+        "orderNo": st.sampled_from(["o-1", "o-2"]),
+        "openid": st.just(ADA),
+        "method": st.just("balance"),
+        "amount": st.integers(),
+    },
+    optional={
+        "currency": st.sampled_from(["CNY", "EUR", ""]),
+        "refundNo": st.text(max_size=4),
+        "billNo": st.text(max_size=4),
+        "billTotal": st.integers(),
+        "payee": anything,
+        "more": anything,
+    },
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.sampled_from(get_args(wire.Operation)), sealed_orders)
+def test_whatever_is_sealed_is_answered_and_a_refusal_changes_nothing(
+    operation: wire.Operation, order: dict[str, object]
+) -> None:
+    plain = json.dumps(order, ensure_ascii=False).encode()
+    assume(len(plain) <= wire.SEAL_LIMIT)
+
+    async def main(at: Visit) -> None:
+        token, key = await at.token(), await at.key()
+        await at.transact("pay.authorize", PAID)
+        before = at.books()
+        whole = json.loads(request(operation, token, key, PAID).content)
+        sealed = key.public_key.encrypt(plain, OAEP)
+        whole["seal"]["data"] = base64.b64encode(sealed).decode()
+        url = AT_PAY.url(wire.RPC_PATH)
+        answer = await at.send(httpx.Request("POST", url, content=json.dumps(whole).encode()))
+        assert answer.status in (200, 400)
+        if json.loads(answer.body)["ret"] not in ("OK", "DECLINED"):
+            assert at.books() == before
 
     visit(main)
 

@@ -1,7 +1,9 @@
 """The OpenAI wire in both roles: what one side writes is what the other side reads."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import pairwise
 
 import httpx
@@ -11,38 +13,48 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.clock import VirtualClock, run
-from harness.providers import openai as wire
-from harness.providers.call import Endpoint, Malformed, Overloaded, ProviderFault
-from harness.providers.openai import (
-    ApiError,
-    ChatReply,
-    ChatRequest,
-    FunctionName,
-    FunctionSchema,
+from harness.providers.call import (
+    Endpoint,
+    Malformed,
+    Overloaded,
+    ProviderFault,
+    RateLimited,
+    Unauthorized,
+)
+from harness.providers.chat import (
+    Ask,
+    Headroom,
     Message,
-    StreamOptions,
+    Reply,
+    Schema,
+    Served,
     Tool,
     ToolCall,
-    ToolChoice,
+    Trouble,
+    TroubleKind,
     Usage,
 )
+from harness.providers.openai import BODY_LIMIT, OPENAI, PATH, go_duration
+from harness.providers.openai_got import decode_reply, decode_stream
 from harness.transport import measure
+from tests.providers.anything import pieces, replies
 
 AT = Endpoint("http://model/v1", "a-key")
-TOOL = Tool(FunctionSchema("pay", "Pay it.", msgspec.Raw(b'{"type":"object"}')))
+OBJECT = msgspec.Raw(b'{"type":"object"}')
+TOOL = Tool("pay", "Pay it.", OBJECT)
+CLOSED = msgspec.Raw(b'{"type":"object","properties":{},"additionalProperties":false}')
+HI = Ask(model="m", messages=[Message("user", "hi")])
+STREAM = httpx.Headers({"content-type": "text/event-stream; charset=utf-8"})
 
 # Each case is what it means, and its JSON written by hand.
-REQUESTS = {
-    "the least": (
-        ChatRequest("m", [Message("user", "hi")]),
-        {"model": "m", "messages": [{"role": "user", "content": "hi"}]},
-    ),
+ASKS = {
+    "the least": (HI, {"model": "m", "messages": [{"role": "user", "content": "hi"}]}),
     "tools, one forced": (
-        ChatRequest(
-            "m",
-            [Message("system", "s"), Message("user", "Zahle 3 €")],
+        Ask(
+            model="m",
+            messages=[Message("system", "s"), Message("user", "Zahle 3 €")],
             tools=[TOOL],
-            tool_choice=ToolChoice(FunctionName("pay")),
+            tool_choice="pay",
         ),
         {
             "model": "m",
@@ -63,111 +75,253 @@ REQUESTS = {
             "tool_choice": {"type": "function", "function": {"name": "pay"}},
         },
     ),
-    "a stream with a limit": (
-        ChatRequest(
-            "m",
-            [Message("user", "hi"), Message("assistant"), Message("tool", "22")],
-            tool_choice="required",
-            max_completion_tokens=9,
+    "tools, whichever": (
+        replace(HI, tools=[replace(TOOL, description="")], tool_choice="required"),
+        {
+            "model": "m",
+            "messages": [{"role": "user", "content": "hi"}],
+            "tools": [
+                {"type": "function", "function": {"name": "pay", "parameters": {"type": "object"}}}
+            ],
+            "tool_choice": "required",
+        },
+    ),
+    "a conversation with an answered call, streamed within a bound": (
+        Ask(
+            model="m",
+            messages=[
+                Message("user", "hi"),
+                Message("assistant", "", (ToolCall("call_1", "pay", '{"a":1}'),)),
+                Message("tool", "22", tool_call_id="call_1"),
+            ],
+            max_tokens=9,
             stream=True,
-            stream_options=StreamOptions(include_usage=True),
+            include_usage=True,
         ),
         {
             "model": "m",
             "messages": [
                 {"role": "user", "content": "hi"},
-                {"role": "assistant", "content": None},
-                {"role": "tool", "content": "22"},
+                {
+                    "role": "assistant",
+                    "tool_calls": [
+                        {
+                            "id": "call_1",
+                            "type": "function",
+                            "function": {"name": "pay", "arguments": '{"a":1}'},
+                        }
+                    ],
+                },
+                {"role": "tool", "content": "22", "tool_call_id": "call_1"},
             ],
-            "tool_choice": "required",
             "max_completion_tokens": 9,
             "stream": True,
             "stream_options": {"include_usage": True},
         },
     ),
-}
-
-REPLIES = {
-    "text": ChatReply("c-1", "m", 17, "All done, 3 €.\r\n", (), "stop", Usage(3, 4, 7)),
-    "text cut by the limit": ChatReply("c-2", "m", 17, "All", (), "length", None),
-    "nothing": ChatReply("c-3", "m", 17, None, (), "content_filter", None),
-    "one tool call": ChatReply(
-        "c-4", "m", 17, None, (ToolCall("call_0", "pay", '{"a": "ü\\n"}'),), "tool_calls", None
-    ),
-    "text and two tool calls": ChatReply(
-        "c-5",
-        "m",
-        17,
-        "Let me see.",
-        (ToolCall("call_0", "pay", "{}"), ToolCall("call_1", "look", "")),
-        "tool_calls",
-        Usage(1, 2, 3),
+    "a schema to keep": (
+        replace(HI, schema=Schema("score", CLOSED)),
+        {
+            "model": "m",
+            "messages": [{"role": "user", "content": "hi"}],
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {
+                    "name": "score",
+                    "schema": {"type": "object", "properties": {}, "additionalProperties": False},
+                    "strict": True,
+                },
+            },
+        },
     ),
 }
 
-replies = st.builds(
-    ChatReply,
-    st.text(),
-    st.text(),
-    st.integers(0, 2**40),
-    st.none() | st.text(min_size=1),
-    st.lists(st.builds(ToolCall, st.text(), st.text(), st.text()), max_size=3).map(tuple),
-    st.sampled_from(["stop", "length", "tool_calls", "content_filter"]),
-    st.none() | st.builds(Usage, *[st.integers(0, 10**6)] * 3),
+REPLY = Reply(
+    id="c-1",
+    model="m",
+    created=17,
+    text="All done, 3 €.\r\n",
+    finish="stop",
+    usage=Usage(3, 4, 1),
 )
+TWO_CALLS = (
+    ToolCall("call_0", "pay", '{"a": "a text that is longer than one part, ü\\n"}'),
+    ToolCall("call_1", "look", ""),
+)
+REPLIES = {
+    "text": REPLY,
+    "text cut by the limit": replace(REPLY, text="All", finish="length", usage=None),
+    "nothing": replace(REPLY, text=None, finish="content_filter"),
+    "one tool call": replace(REPLY, text=None, tool_calls=TWO_CALLS[:1], finish="tool_calls"),
+    "text and two tool calls": replace(REPLY, tool_calls=TWO_CALLS, finish="tool_calls"),
+}
+
+# Requests
 
 
-@pytest.mark.parametrize("case", REQUESTS)
+@pytest.mark.parametrize("case", ASKS)
 def test_a_request_is_written_as_the_api_reads_it(case: str) -> None:
-    meant, on_the_wire = REQUESTS[case]
-    request = wire.encode_request(AT, meant)
+    meant, on_the_wire = ASKS[case]
+    request = OPENAI.chat(AT, meant).request
     assert (request.method, str(request.url)) == ("POST", "http://model/v1/chat/completions")
     assert request.headers["content-type"] == "application/json"
     assert request.headers["authorization"] == "Bearer a-key"
-    assert msgspec.json.decode(request.content) == on_the_wire
+    assert json.loads(request.content) == on_the_wire
 
 
-@pytest.mark.parametrize("case", REQUESTS)
+@pytest.mark.parametrize("case", ASKS)
 def test_a_request_is_read_as_it_was_meant(case: str) -> None:
-    meant, on_the_wire = REQUESTS[case]
-    by_hand = httpx.Request("POST", AT.url(wire.PATH), content=msgspec.json.encode(on_the_wire))
-    for request in (wire.encode_request(AT, meant), by_hand):
-        assert wire.decode_request(request) == meant
+    meant, on_the_wire = ASKS[case]
+    by_hand = posted(json.dumps(on_the_wire).encode())
+    for request in (OPENAI.chat(AT, meant).request, by_hand):
+        asked = OPENAI.decode_request(request)
+        assert isinstance(asked, Ask), asked
+        assert plain(asked) == plain(meant)
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [
+        ({"messages": [{"role": "developer", "content": "d"}]}, Message("system", "d")),
+        (
+            {
+                "messages": [
+                    {
+                        "role": "user",
+                        "content": [
+                            {"type": "text", "text": "a"},
+                            {"type": "image_url", "image_url": {"url": "http://x"}},
+                            {"type": "text", "text": "b"},
+                        ],
+                    }
+                ]
+            },
+            Message("user", "a\nb"),
+        ),
+    ],
+)
+def test_a_message_may_be_written_in_other_ways(sent: dict[str, object], meant: Message) -> None:
+    asked = OPENAI.decode_request(posted(json.dumps({"model": "m", **sent}).encode()))
+    assert isinstance(asked, Ask), asked
+    assert list(asked.messages) == [meant]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"temperature": 0.2, "seed": 7, "user": "u", "top_p": 1, "presence_penalty": -2},
+        {"parallel_tool_calls": False, "logprobs": True, "top_logprobs": 2, "stop": ["a"]},
+        {"stream": True, "stream_options": {"include_usage": False, "include_obfuscation": True}},
+        {"store": True, "metadata": {"a": "b"}, "service_tier": "auto", "n": 1},
+        {"response_format": {"type": "text"}, "tools": None, "tool_choice": None, "stream": None},
+    ],
+)
+def test_what_has_no_part_in_the_answer_is_taken(more: dict[str, object]) -> None:
+    _, least = ASKS["the least"]
+    asked = OPENAI.decode_request(posted(json.dumps({**least, **more}).encode()))
+    assert isinstance(asked, Ask), asked
+    assert plain(replace(asked, stream=False)) == plain(HI)
+
+
+def test_json_mode_asks_for_any_object() -> None:
+    _, least = ASKS["the least"]
+    said = {"messages": [{"role": "user", "content": "as JSON, please"}]}
+    form = {"response_format": {"type": "json_object"}}
+    asked = OPENAI.decode_request(posted(json.dumps({**least, **said, **form}).encode()))
+    assert isinstance(asked, Ask), asked
+    assert asked.schema is not None
+    assert bytes(asked.schema.schema) == b'{"type":"object"}'
+
+
+# Replies
 
 
 @pytest.mark.parametrize("case", REPLIES)
 def test_a_reply_is_read_as_it_was_meant(case: str) -> None:
-    body = wire.encode_reply(REPLIES[case])
-    assert wire.decode_reply(200, httpx.Headers(), body) == REPLIES[case]
+    body = OPENAI.encode_reply(REPLIES[case])
+    assert decode_reply(200, httpx.Headers(), body) == REPLIES[case]
 
 
 @pytest.mark.parametrize("case", REPLIES)
 @pytest.mark.parametrize("size", [1, 3, 100])
 def test_a_stream_is_read_as_it_was_meant_however_its_text_is_cut(case: str, size: int) -> None:
     reply = REPLIES[case]
-    body = b"".join(wire.encode_chunks(reply, pieces(reply, size), include_usage=True))
-    headers = httpx.Headers({"content-type": "text/event-stream; charset=utf-8"})
-    assert wire.decode_reply(200, headers, body) == reply
+    body = b"".join(OPENAI.encode_stream(reply, pieces(reply, size), USED))
+    assert decode_reply(200, STREAM, body) == reply
 
 
 @given(replies)
-def test_any_reply_survives_both_ways_of_sending_it(reply: ChatReply) -> None:
-    assert wire.decode_reply(200, httpx.Headers(), wire.encode_reply(reply)) == reply
-    chunks = wire.encode_chunks(reply, pieces(reply, 2), include_usage=True)
-    assert wire.decode_stream(b"".join(chunks)) == reply
+def test_any_reply_survives_both_ways_of_sending_it(reply: Reply) -> None:
+    seen = replace(reply, reasoning="")  # OpenAI keeps to itself what a model thought.
+    assert decode_reply(200, httpx.Headers(), OPENAI.encode_reply(reply)) == seen
+    chunks = OPENAI.encode_stream(reply, pieces(reply, 2), USED)
+    assert decode_stream(b"".join(chunks)) == seen
+
+
+def test_a_reply_has_the_fields_that_sdks_show() -> None:
+    told = json.loads(OPENAI.encode_reply(REPLIES["one tool call"]))
+    assert set(told) == {
+        "id", "object", "created", "model", "choices", "usage", "service_tier",
+        "system_fingerprint",
+    }  # fmt: skip
+    (choice,) = told["choices"]
+    assert set(choice) == {"index", "message", "logprobs", "finish_reason"}
+    assert set(choice["message"]) == {"role", "content", "refusal", "annotations", "tool_calls"}
+    assert choice["message"]["content"] is None
+    assert told["usage"] == {
+        "prompt_tokens": 3,
+        "completion_tokens": 4,
+        "total_tokens": 7,
+        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": 1,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }
 
 
 def test_a_stream_tells_its_usage_only_where_asked() -> None:
-    reply = REPLIES["text"]
-    told = wire.decode_stream(b"".join(wire.encode_chunks(reply, pieces(reply, 5))))
-    assert told == msgspec.structs.replace(reply, usage=None)
+    chunks = OPENAI.encode_stream(REPLY, pieces(REPLY, 5), HI)
+    assert decode_stream(b"".join(chunks)) == replace(REPLY, usage=None)
+    assert b"usage" not in b"".join(chunks)
 
 
-@settings(deadline=None)
+def test_until_its_end_a_stream_that_tells_its_usage_says_null() -> None:
+    chunks = b"".join(OPENAI.encode_stream(REPLY, pieces(REPLY, 5), USED)).split(b"\n\n")
+    events = [json.loads(chunk.removeprefix(b"data: ")) for chunk in chunks[:-2]]
+    assert [event["usage"] for event in events[:-1]] == [None] * (len(events) - 1)
+    assert (events[-1]["choices"], events[-1]["usage"]["total_tokens"]) == ([], 7)
+    assert chunks[-2:] == [b"data: [DONE]", b""]
+
+
+def test_a_streamed_call_names_itself_once_and_then_its_arguments_in_parts() -> None:
+    reply = REPLIES["one tool call"]
+    deltas = [
+        json.loads(line.removeprefix(b"data: "))["choices"][0]["delta"]
+        for chunk in OPENAI.encode_stream(reply, [], HI)[:-1]
+        for line in chunk.split(b"\n\n")[:-1]
+    ]
+    assert deltas[0] == {"role": "assistant", "content": "", "refusal": None}
+    (head,) = deltas[1]["tool_calls"]
+    assert head == {
+        "index": 0,
+        "id": "call_0",
+        "type": "function",
+        "function": {"name": "pay", "arguments": ""},
+    }
+    parts = [part for delta in deltas[2:] for part in delta["tool_calls"]]
+    assert len(parts) > 1
+    assert all(set(part) == {"index", "function"} for part in parts)
+    assert "".join(p["function"]["arguments"] for p in parts) == reply.tool_calls[0].arguments
+
+
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(0, 1000), max_size=8))
 def test_a_stream_reads_the_same_wherever_the_network_cuts_it(cuts: list[int]) -> None:
     reply = REPLIES["text and two tool calls"]
-    body = b"".join(wire.encode_chunks(reply, pieces(reply, 4), include_usage=True))
+    body = b"".join(OPENAI.encode_stream(reply, pieces(reply, 4), USED))
     edges = [0, *sorted(cut for cut in cuts if cut < len(body)), len(body)]
     parts = [body[a:b] for a, b in pairwise(edges)]
 
@@ -176,10 +330,10 @@ def test_a_stream_reads_the_same_wherever_the_network_cuts_it(cuts: list[int]) -
 
     async def main() -> bytes:
         transport = httpx.MockTransport(served)
-        call = wire.chat(AT, ChatRequest("m", [Message("user", "hi")], stream=True))
+        call = OPENAI.chat(AT, USED)
         return (await measure(transport, VirtualClock(), call.request, 60.0)).body
 
-    assert wire.decode_stream(run("virtual", main())) == reply
+    assert decode_stream(run("virtual", main())) == reply
 
 
 HEAD = b'"id":"c","model":"m","created":1,"object":"chat.completion.chunk"'
@@ -191,7 +345,7 @@ def test_a_stream_may_tell_its_usage_anywhere() -> None:
     usage = b'"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}'
     early = b"data: {" + HEAD + b',"choices":[],' + usage + b"}\n\n"
     for body in (early + FINISH + DONE, FINISH + early + DONE):
-        assert wire.decode_stream(body).usage == Usage(1, 2, 3)
+        assert decode_stream(body).usage == Usage(1, 2)
 
 
 @pytest.mark.parametrize(
@@ -206,6 +360,7 @@ def test_a_stream_may_tell_its_usage_anywhere() -> None:
         ("no JSON", b"data: hello\n\n" + FINISH + DONE),
         ("no chunk", b'data: {"id":"c"}\n\n' + FINISH + DONE),
         ("bytes that are no UTF-8", b'data: {"id":"\xff}\n\n' + FINISH + DONE),
+        ("an unknown finish reason", FINISH.replace(b'"stop"', b'"bored"') + DONE),
         (
             "arguments before their call",
             b"data: {" + HEAD + b',"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,'
@@ -215,7 +370,7 @@ def test_a_stream_may_tell_its_usage_anywhere() -> None:
 )
 def test_a_stream_that_the_wire_does_not_allow_is_malformed(why: str, body: bytes) -> None:
     with pytest.raises(Malformed):
-        wire.decode_stream(body)
+        decode_stream(body)
 
 
 @pytest.mark.parametrize(
@@ -228,30 +383,28 @@ def test_a_stream_that_the_wire_does_not_allow_is_malformed(why: str, body: byte
 )
 def test_an_error_in_mid_stream_is_a_fault_however_it_is_spelled(event: bytes) -> None:
     with pytest.raises(Overloaded, match="server_error"):
-        wire.decode_stream(b"data: " + event + b"\n\n" + FINISH + DONE)
+        decode_stream(b"data: " + event + b"\n\n" + FINISH + DONE)
+
+
+# Faults
 
 
 @pytest.mark.parametrize(
     ("status", "fault"),
     [
-        (400, Malformed), (401, Malformed), (403, Malformed), (404, Malformed), (302, Malformed),
-        (429, Overloaded), (500, Overloaded), (502, Overloaded), (503, Overloaded),
-        (504, Overloaded), (529, Overloaded),
+        (400, Malformed), (401, Unauthorized), (402, Malformed), (403, Unauthorized),
+        (404, Malformed), (302, Malformed), (422, Malformed), (429, RateLimited),
+        (500, Overloaded), (502, Overloaded), (503, Overloaded), (504, Overloaded),
+        (529, Overloaded),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("body", [b"", b"<html>busy</html>", b'{"error":"busy"}', b'"\xff"'])
+@pytest.mark.parametrize("body", [b"", b"<html>busy</html>", b'{"error":"busy"}', b'"\xff"', b"[]"])
 def test_a_status_decides_the_fault_whatever_the_body(
     status: int, fault: type[ProviderFault], body: bytes
 ) -> None:
-    with pytest.raises(fault, match=f"{status} without an error body"):
-        wire.decode_reply(status, httpx.Headers(), body)
-
-
-def test_an_error_body_names_the_fault() -> None:
-    body = wire.encode_error(ApiError("slow down", "requests", None, "rate_limit_exceeded"))
-    with pytest.raises(Overloaded) as caught:
-        wire.decode_reply(429, httpx.Headers(), body)
-    assert str(caught.value) == "429 requests rate_limit_exceeded"
+    with pytest.raises(fault, match=f"{status} without an error body") as caught:
+        decode_reply(status, httpx.Headers(), body)
+    assert type(caught.value) is fault
 
 
 @pytest.mark.parametrize(
@@ -265,11 +418,12 @@ def test_an_error_body_names_the_fault() -> None:
         b'{"id":"c","model":"m","created":1,"choices":[]}',
         b'{"id":"c","model":"m","created":"now","choices":[{"message":{},"finish_reason":"stop"}]}',
         b'{"id":"c","model":"m","created":1,"choices":[{"message":{},"finish_reason":"bored"}]}',
+        b'{"id":"c","model":"m","created":1,"choices":[{"message":{}}]}',
     ],
 )
 def test_a_completion_that_the_wire_does_not_allow_is_malformed(body: bytes) -> None:
     with pytest.raises(Malformed):
-        wire.decode_reply(200, httpx.Headers(), body)
+        decode_reply(200, httpx.Headers(), body)
 
 
 @given(
@@ -279,8 +433,19 @@ def test_no_answer_raises_anything_but_a_provider_fault(
     status: int, content_type: str, body: bytes
 ) -> None:
     with pytest.raises(ProviderFault):
-        wire.decode_reply(status, httpx.Headers({"content-type": content_type}), body)
+        decode_reply(status, httpx.Headers({"content-type": content_type}), body)
 
+
+@pytest.mark.parametrize("word", ["sk-live-4f00", "a word", "x" * 65, "\N{GRINNING FACE}"])
+def test_a_fault_repeats_no_text_of_the_answer(word: str) -> None:
+    """Only what looks like a machine-readable word is told, and never the message."""
+    body = json.dumps({"error": {"message": "my secret", "type": word + " ", "code": None}})
+    with pytest.raises(RateLimited) as caught:
+        decode_reply(429, httpx.Headers(), body.encode())
+    assert str(caught.value) == "429 without an error body"
+
+
+# What a server refuses, and how
 
 USER = b'"messages":[{"role":"user","content":"hi"}]'
 
@@ -297,30 +462,103 @@ USER = b'"messages":[{"role":"user","content":"hi"}]'
         ("unknown role", b'{"model":"m","messages":[{"role":"king","content":"hi"}]}'),
         ("model of a wrong type", b'{"model":1,' + USER + b"}"),
         ("bytes that are no UTF-8", b'{"model":"\xff",' + USER + b"}"),
+        ("bytes that are no UTF-8 in a schema", b'{"model":"m","tools":[{"type":"function",'
+         b'"function":{"name":"a","parameters":{"a":"\xff"}}}],' + USER + b"}"),
         ("too deep", b'{"model":"m","deep":' + b"[" * 100_000),
         ("a lone surrogate", b'{"model":"\\ud800",' + USER + b"}"),
     ],
-)
+)  # fmt: skip
 def test_a_malformed_request_earns_an_error_and_no_exception(why: str, body: bytes) -> None:
-    error = wire.decode_request(httpx.Request("POST", AT.url(wire.PATH), content=body))
-    assert isinstance(error, ApiError)
-    assert error.type == "invalid_request_error"
+    trouble = OPENAI.decode_request(posted(body))
+    assert isinstance(trouble, Trouble)
+    assert trouble.kind == "bad_request"
 
 
 @given(st.binary())
 def test_no_request_body_raises(body: bytes) -> None:
-    asked = wire.decode_request(httpx.Request("POST", AT.url(wire.PATH), content=body))
-    assert isinstance(asked, ApiError | ChatRequest)
+    assert isinstance(OPENAI.decode_request(posted(body)), Ask | Trouble)
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", wire.PATH), ("POST", "/completions"), ("POST", "/models")]
+    ("method", "path"), [("GET", PATH), ("POST", "/completions"), ("POST", "/models")]
 )
 def test_another_method_or_path_is_an_unknown_url(method: str, path: str) -> None:
-    content = wire.encode_request(AT, REQUESTS["the least"][0]).content
-    error = wire.decode_request(httpx.Request(method, AT.url(path), content=content))
-    assert isinstance(error, ApiError)
-    assert error.code == "unknown_url"
+    content = OPENAI.chat(AT, HI).request.content
+    trouble = OPENAI.decode_request(httpx.Request(method, AT.url(path), content=content))
+    assert isinstance(trouble, Trouble)
+    assert (trouble.kind, trouble.code) == ("not_found", "unknown_url")
+
+
+def test_a_body_above_the_limit_is_too_large_whatever_it_holds() -> None:
+    trouble = OPENAI.decode_request(posted(b" " * (BODY_LIMIT + 1)))
+    assert isinstance(trouble, Trouble)
+    assert trouble.kind == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "type_", "code"),
+    [
+        ("bad_request", 400, "invalid_request_error", None),
+        ("unauthorized", 401, "invalid_request_error", "invalid_api_key"),
+        ("not_found", 404, "invalid_request_error", None),
+        ("too_large", 413, "invalid_request_error", None),
+        ("rate_limited", 429, "requests", "rate_limit_exceeded"),
+        ("overloaded", 503, "server_error", None),
+    ],
+)
+def test_each_trouble_has_the_apis_status_and_body(
+    kind: TroubleKind, status: int, type_: str, code: str | None
+) -> None:
+    answered, headers, body = OPENAI.encode_trouble(Trouble(kind=kind, message="m"))
+    assert (answered, headers) == (status, {"content-type": "application/json"})
+    error = {"message": "m", "type": type_, "param": None, "code": code}
+    assert json.loads(body) == {"error": error}
+    with pytest.raises(ProviderFault, match=f"^{status} {type_}"):
+        decode_reply(status, httpx.Headers(headers), body)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "whole", "ms"), [(0.0004, "1", "1"), (0.704, "1", "704"), (61.0, "61", "61000")]
+)
+def test_who_is_limited_is_told_when_to_come_again_and_by_which_limit(
+    seconds: float, whole: str, ms: str
+) -> None:
+    limited = Trouble(kind="rate_limited", message="m", limit="tokens", retry_after_s=seconds)
+    _, headers, body = OPENAI.encode_trouble(limited)
+    assert (headers["retry-after"], headers["retry-after-ms"]) == (whole, ms)
+    assert json.loads(body)["error"]["type"] == "tokens"
+
+
+def test_every_answer_carries_the_apis_headers() -> None:
+    served = Served(
+        request_id="req_1",
+        processing_ms=412.4,
+        requests=Headroom(500, 499, 0.12),
+        tokens=Headroom(30_000, 0, 360.0),
+    )
+    assert OPENAI.encode_served(served) == {
+        "x-request-id": "req_1",
+        "openai-processing-ms": "412",
+        "openai-version": "2020-10-01",
+        "openai-organization": "org-mock",
+        "x-ratelimit-limit-requests": "500",
+        "x-ratelimit-remaining-requests": "499",
+        "x-ratelimit-reset-requests": "120ms",
+        "x-ratelimit-limit-tokens": "30000",
+        "x-ratelimit-remaining-tokens": "0",
+        "x-ratelimit-reset-tokens": "6m0s",
+    }
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "0s"), (0.006, "6ms"), (0.9996, "1s"), (1.0, "1s"), (1.5, "1.5s"), (59.999, "59.999s"),
+        (60.0, "1m0s"), (61.25, "1m1.25s"), (3600.0, "1h0m0s"), (86_400.0, "24h0m0s"),
+    ],
+)  # fmt: skip
+def test_a_reset_is_a_duration_as_go_prints_it(seconds: float, text: str) -> None:
+    assert go_duration(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -336,7 +574,34 @@ def test_another_method_or_path_is_an_unknown_url(method: str, path: str) -> Non
 )
 def test_a_key_is_read_only_from_a_bearer_header(header: str | None, key: str) -> None:
     headers = {} if header is None else {"authorization": header}
-    assert wire.bearer(httpx.Request("POST", "http://model", headers=headers)) == key
+    assert OPENAI.key_of(httpx.Request("POST", "http://model", headers=headers)) == key
+
+
+# The list of models
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "of"),
+    [
+        ("GET", "/models", ""),
+        ("GET", "/models/gpt-4o", "gpt-4o"),
+        ("GET", "/models/openai/gpt-4o", "openai/gpt-4o"),
+        ("POST", "/models", None),
+        ("GET", "/chat/completions", None),
+    ],
+)
+def test_models_are_asked_for_all_or_by_id(method: str, path: str, of: str | None) -> None:
+    assert OPENAI.decode_listing(httpx.Request(method, AT.url(path))) == of
+
+
+def test_a_list_of_models_and_one_of_them_have_the_apis_shape() -> None:
+    card = {"id": "a", "object": "model", "created": 17, "owned_by": "openai"}
+    whole = json.loads(OPENAI.encode_listing(["a", "b"], "", 17))
+    assert whole == {"object": "list", "data": [card, {**card, "id": "b"}]}
+    assert json.loads(OPENAI.encode_listing(["a"], "a", 17)) == card
+
+
+USED = replace(HI, stream=True, include_usage=True)
 
 
 class Parts(httpx.AsyncByteStream):
@@ -351,6 +616,10 @@ class Parts(httpx.AsyncByteStream):
             yield part
 
 
-def pieces(reply: ChatReply, size: int) -> list[str]:
-    text = reply.text or ""
-    return [text[at : at + size] for at in range(0, len(text), size)]
+def posted(body: bytes) -> httpx.Request:
+    return httpx.Request("POST", AT.url(PATH), content=body)
+
+
+def plain(ask: Ask) -> object:
+    """The ask as builtins: a raw schema is equal to another with the same bytes only here."""
+    return json.loads(msgspec.json.encode(ask))

@@ -13,10 +13,12 @@ from harness.flow.flow import Chat, World
 from harness.flow.strategy import Strategy, all_strategies
 from harness.flow.wish import Wish
 from mocks.ledger import BLOCKED_PAYEE
-from scenarios.conversation import BLOCKED, METHODS, PAYEES, Conversation
-from tests.worlds import mock_cast, one_round
+from scenarios.conversation import Conversation
+from scenarios.shop import BLOCKED, METHODS, PAYEES
+from tests.worlds import Weather, mock_cast, one_round
 
 CONVERSATIONS = 1500
+CAST = mock_cast(Weather().mocks())
 
 
 @dataclass
@@ -31,10 +33,12 @@ class Listener(Agent):
     """An agent that pays nothing and notes what it is asked to pay."""
 
     def __init__(self, chat: Chat) -> None:
-        super().__init__(mock_cast(), Strategy(), chat.user, METHODS[0])
+        super().__init__(CAST, Strategy(), chat.user, METHODS[0])
         self.heard = Heard()
 
-    async def pay(self, chat: Chat, wish: Wish) -> str:
+    async def pay(
+        self, chat: Chat, wish: Wish, *, lane: int = 0, most_score: int | None = None
+    ) -> str:
         before = chat.flows[-1].end if chat.flows else None
         async with chat.turn() as flow:
             if before is not None:

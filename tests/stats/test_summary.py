@@ -1,7 +1,7 @@
 """The summary of a run: figures from rows written out by hand, and no failed turn looks fast."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 import msgspec
@@ -22,11 +22,11 @@ class Named:
     prewarm: bool = False
     token_cache: bool = False
     parallel_confirm: bool = False
-    pay: str = "wechat-ai"
+    pay: str = field(default="wechat-ai", kw_only=True)
 
 
 BASE, WARM = Named("base"), Named("warm", prewarm=True)
-ALL = [Named(str(index), *on) for index, on in enumerate(product((False, True), repeat=3))]
+ALL = [Named(str(n), *on) for n, on in enumerate(product((False, True), repeat=3))]
 
 
 def flow(
@@ -107,7 +107,8 @@ def test_what_models_and_users_cost_is_told_per_turn() -> None:
             flow(100),
         ]
     )
-    assert (found.guarded, found.human_ms_mean) == (3, pytest.approx(4000 / 3))
+    assert found.guarded == 3
+    assert found.human_ms_mean == pytest.approx(4000 / 3)
     # A fen is ten thousand millionths of a yuan; a turn's tokens may cost less than one.
     assert found.token_cost_minor_mean == pytest.approx(2.5001 / 3)
 

@@ -57,10 +57,12 @@ class AlipayAi:
         if isinstance(told, trade.Refusal):
             if told.sub_code in trade.DECLINES:
                 return Settlement("declined")
-            raise Malformed(f"the order was refused: {told.sub_code}")
-        notice = await flow.notice(wire.NAME, payment.order_no, patience_s=NOTICE_PATIENCE_S)
-        if notice is not None:
-            return Settlement(notice.outcome, notice.fee_minor)
+            if told.sub_code != trade.PAID_BEFORE:
+                raise Malformed(f"the order was refused: {told.sub_code}")
+        else:
+            notice = await flow.notice(wire.NAME, payment.order_no, patience_s=NOTICE_PATIENCE_S)
+            if notice is not None:
+                return Settlement(notice.outcome, notice.fee_minor)
         settled = await self.query(flow, session, payment)
         if settled is None:
             raise Unreachable("neither a notice nor the query told how the payment stands")

@@ -42,6 +42,7 @@ from harness.providers.stripe.objects import (
     Charge,
     PaymentIntent,
     Refund,
+    Status,
     Thing,
     WebhookEndpoint,
 )
@@ -64,16 +65,15 @@ ORDER_NO, USER, METHOD, PAYEE = "order_no", "user", "method", "payee"
 """Metadata that an app of ours writes to a payment; the API itself gives it no meaning."""
 
 __all__ = [
-    "METHOD", "NAME", "ORDER_NO", "PAYEE", "USER", "Answer", "CancelIntent", "ConfirmIntent",
-    "CreateEndpoint", "CreateIntent", "CreateRefund", "Found", "Head", "Listing", "Marks",
-    "PaymentIntent", "Refund", "Refusal", "WebhookEndpoint", "cancel_intent", "confirm_intent",
-    "create_endpoint", "create_intent", "create_refund", "decode_request", "encode_reply",
-    "encode_turned", "endpoint_of", "fee_minor", "find_intent", "headers", "read_head",
-    "retrieve_intent", "terms_of",
+    "METHOD", "NAME", "ORDER_NO", "PAYEE", "REFUND_WITH_FEE", "USER", "VERSION", "WITH_FEE",
+    "CancelIntent", "Charge", "ConfirmIntent", "CreateEndpoint", "CreateIntent", "CreateRefund",
+    "Found", "Head", "Listing", "Marks", "PaymentIntent", "Refund", "Refusal", "Status",
+    "WebhookEndpoint", "cancel_intent", "confirm_intent", "create_endpoint", "create_intent",
+    "create_refund", "decode_request", "encode_reply", "encode_turned", "endpoint_of", "fee_minor",
+    "find_intent", "headers", "read_head", "retrieve_intent", "terms_of",
 ]  # fmt: skip
 
 T = TypeVar("T", bound=msgspec.Struct)
-Answer = tuple[int, dict[str, str], bytes]
 WITH_FEE = ("latest_charge.balance_transaction",)
 REFUND_WITH_FEE = ("charge.balance_transaction",)
 

@@ -47,9 +47,9 @@ def no_key() -> Refusal:
     )
 
 
-def invalid_key(prefix: str) -> Refusal:
-    """Of the key itself nothing is told but its kind."""
-    return Refusal(status=401, message=f"Invalid API Key provided: {prefix}********")
+def invalid_key() -> Refusal:
+    """The real one shows a part of the key. Here none is ever shown."""
+    return Refusal(status=401, message="Invalid API Key provided: ********")
 
 
 def live_key() -> Refusal:
@@ -61,6 +61,10 @@ def live_key() -> Refusal:
 
 def unfit(message: str, param: str = "", code: str = "") -> Refusal:
     return Refusal(status=400, message=message, param=param, code=code)
+
+
+def missing(param: str) -> Refusal:
+    return unfit(f"Missing required param: {param}.", param, "parameter_missing")
 
 
 def no_such_url(method: str, path: str) -> Refusal:

@@ -125,8 +125,8 @@ def _value(raw: Tree, kind: inspect.Type, where: str) -> object:
             return _mapping(_object(raw, where), where)
         case inspect.ListType():
             return [_value(item, kind.item_type, where) for item in _array(raw, where)]
-        case inspect.AnyType():
-            return raw
+        case inspect.CustomType():
+            return raw  # Of type object: anything.
     if not isinstance(raw, str):
         raise Unfit("Invalid string", where)
     match kind:

@@ -24,12 +24,12 @@ Anything = object
 class CardDetails(msgspec.Struct, frozen=True, kw_only=True):
     """Never the number: its last four digits."""
 
-    brand: str
-    last4: str
+    brand: str | None = None
+    last4: str | None = None
     exp_month: int = 12
     exp_year: int = 2034
-    country: str = "US"
-    funding: str = "credit"
+    country: str | None = "US"
+    funding: str | None = "credit"
 
 
 class MethodDetails(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,9 +73,9 @@ class BalanceTransaction(msgspec.Struct, frozen=True, kw_only=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     network_status: str | None = "approved_by_network"
     reason: str | None = None
-    risk_level: str = "normal"
+    risk_level: str | None = "normal"
     seller_message: str | None = "Payment complete."
-    type: str = "authorized"
+    type: str | None = "authorized"
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +131,7 @@ class NextAction(msgspec.Struct, frozen=True, kw_only=True):
 
 class AutomaticMethods(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool
-    allow_redirects: Literal["always", "never"] = "always"
+    allow_redirects: Literal["always", "never"] | None = "always"
 
 
 class PaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,6 +173,10 @@ class PaymentIntent(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     transfer_data: Anything = None
     transfer_group: str | None = None
+
+    def __repr__(self) -> str:
+        # Whoever has the client secret may complete the payment.
+        return f"PaymentIntent({self.id}, {self.amount} {self.currency}, {self.status})"
 
 
 class Refund(msgspec.Struct, frozen=True, kw_only=True):

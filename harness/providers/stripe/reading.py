@@ -10,7 +10,7 @@ import httpx
 import msgspec
 
 from harness.providers.call import UNREADABLE
-from harness.providers.stripe import errors, expand, form
+from harness.providers.stripe import errors, expand, form, search
 from harness.providers.stripe.errors import Refusal
 from harness.providers.stripe.requests import (
     ANSWERS,
@@ -122,23 +122,42 @@ def _params(request: httpx.Request) -> str:
 def _checked(asked: Asked) -> Asked | Refusal:
     """What the type of a parameter cannot say."""
     if isinstance(asked, CreateIntent):
-        currency = asked.currency.lower()
-        if not _CURRENCY.fullmatch(currency):
-            return errors.unfit(f"Invalid currency: {asked.currency[:40]}", "currency")
-        least = LEAST_MINOR.get(currency, 1)
-        if asked.amount < least:
-            return errors.amount_too_small(least, currency)
-        if asked.amount > MOST_MINOR:
-            return errors.amount_too_large(MOST_MINOR, currency)
-        return msgspec.structs.replace(asked, currency=currency)
+        return _checked_intent(asked)
+    if isinstance(asked, SearchIntents):
+        search.parse(asked.query)
     if isinstance(asked, CreateRefund) and (asked.charge is None) == (asked.payment_intent is None):
         told = "One of the following params should be provided for this request: payment_intent or "
         return errors.unfit(f"{told}charge.", code="parameter_missing")
-    if isinstance(asked, CreateEndpoint) and not _URL.fullmatch(asked.url):
+    if isinstance(asked, CreateEndpoint):
+        return _checked_endpoint(asked)
+    return asked
+
+
+def _checked_endpoint(asked: CreateEndpoint) -> CreateEndpoint | Refusal:
+    if not _URL.fullmatch(asked.url):
         return errors.unfit(
             "Invalid URL: An explicit scheme must be provided.", "url", "url_invalid"
         )
+    for place, event in enumerate(asked.enabled_events):
+        if not _EVENT.fullmatch(event):
+            return errors.unfit("Invalid event type", f"enabled_events[{place}]")
     return asked
+
+
+def _checked_intent(asked: CreateIntent) -> CreateIntent | Refusal:
+    currency = asked.currency.lower()
+    if not _CURRENCY.fullmatch(currency):
+        return errors.unfit(f"Invalid currency: {asked.currency[:40]}", "currency")
+    least = LEAST_MINOR.get(currency, 1)
+    if asked.amount < least:
+        return errors.amount_too_small(least, currency)
+    if asked.amount > MOST_MINOR:
+        return errors.amount_too_large(MOST_MINOR, currency)
+    if asked.confirm and not (asked.payment_method or asked.payment_method_data):
+        return errors.needs_method(None)
+    if asked.confirm and asked.may_redirect and not asked.return_url:
+        return errors.needs_return_url()
+    return msgspec.structs.replace(asked, currency=currency)
 
 
 def _api_key(authorization: str) -> str:
@@ -158,4 +177,5 @@ _FORM = "application/x-www-form-urlencoded"
 _PLAIN = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:\.[a-z]{1,20})?")
 _CURRENCY = re.compile(r"[a-z]{3}")
+_EVENT = re.compile(r"\*|[a-z0-9_]{1,60}(?:\.[a-z0-9_]{1,60}){1,4}")
 _URL = re.compile(r"https?://[\x21-\x7e]{1,2000}")

@@ -82,6 +82,14 @@ class CreateIntent(Params, frozen=True, kw_only=True):
     statement_descriptor: str | None = None
     statement_descriptor_suffix: str | None = None
 
+    @property
+    def may_redirect(self) -> bool:
+        """Whether a payer might be sent elsewhere: by default whatever the account allows may."""
+        automatic = self.automatic_payment_methods
+        if automatic is None:
+            return not self.payment_method_types
+        return automatic.enabled and automatic.allow_redirects != "never"
+
 
 class ConfirmIntent(Params, frozen=True, kw_only=True):
     id: str

@@ -1,0 +1,1 @@
+"""Other people's clients drive the mocks on a socket, unpatched."""
