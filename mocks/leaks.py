@@ -2,10 +2,12 @@
 
 import re
 
-from mocks.wechat_ai import TOKEN_PREFIX
+from mocks import unionpay_ai, wechat_ai
+
+TOKEN_PREFIXES = (wechat_ai.TOKEN_PREFIX, unionpay_ai.TOKEN_PREFIX)
 
 _SECRETS = re.compile(
-    rf"{TOKEN_PREFIX}[0-9a-f]{{8,}}"
+    rf"(?:{'|'.join(TOKEN_PREFIXES)})[0-9a-f]{{8,}}"
     r"|-----BEGIN [A-Z ]+-----"
     r"|\b[sr]k[-_](?:live|test|proj|ant)[-_][\w-]{8,}"
     r"|\bsk-[\w-]{20,}"

@@ -56,9 +56,9 @@ def test_the_report_shown_is_what_compare_prints_today(tmp_path: Path) -> None:
 
 def test_the_scenario_shown_runs_as_it_says(tmp_path: Path) -> None:
     code = re.search(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    command = re.search(r"`tollbench (compare tipping\.py --set \S+)`", TEXT)
+    command = re.search(r"`tollbench (compare coffee\.py --set \S+)`", TEXT)
     assert code and command
-    (tmp_path / "tipping.py").write_text(code[1], "utf-8")
+    (tmp_path / "coffee.py").write_text(code[1], "utf-8")
     small = ["--flows", "24", "--rounds", "4", "--jobs", "1"]
     done = subprocess.run(
         [sys.executable, "-m", "harness.cli", *command[1].split(), *small],
@@ -67,7 +67,7 @@ def test_the_scenario_shown_runs_as_it_says(tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("tipping.py")
+    assert done.stdout.startswith("coffee.py")
 
 
 def test_the_scenario_shown_has_at_most_20_lines() -> None:

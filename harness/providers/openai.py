@@ -17,7 +17,15 @@ import msgspec
 from harness.providers import openai_got, openai_said, sse
 from harness.providers.call import UNREADABLE, Call, Endpoint
 from harness.providers.chat import Ask, Reply, Served, Trouble
-from harness.providers.openai_ask import Choice, Request, read, schema_in_words, written
+from harness.providers.openai_ask import (
+    Choice,
+    FunctionName,
+    Request,
+    ToolChoice,
+    read,
+    schema_in_words,
+    written,
+)
 from harness.providers.openai_rules import OPENAI as OPENAI_RULES
 from harness.providers.openai_rules import Rule, shape_trouble
 from harness.providers.openai_said import OWN, Manner
@@ -43,7 +51,7 @@ class Dialect:
     bound: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
     """The field that bounds an answer."""
     must_call: Choice = "required"
-    """The word for: call one of the tools, whichever."""
+    """The word for: call one of the tools, whichever; "auto" where there is none."""
     takes_schemas: bool = True
     """Otherwise the schema is told in words, and JSON mode asked for."""
     asks_usage: bool = True
@@ -84,11 +92,17 @@ class Dialect:
         if not self.takes_schemas:
             schema_in_words(wire)
         if wire.tool_choice == "required":
-            wire.tool_choice = self.must_call
+            wire.tool_choice = self._demand(ask)
         if not self.asks_usage:
             wire.stream_options = None
         body = msgspec.json.encode(wire)
         return b"%b,%b}" % (body[:-1], self.extra) if self.extra else body
+
+    def _demand(self, ask: Ask) -> Choice | ToolChoice:
+        """That a tool is called. Who knows no such word is told the name of the only one."""
+        if self.must_call == "auto" and len(ask.tools) == 1:
+            return ToolChoice(FunctionName(ask.tools[0].name))
+        return self.must_call
 
     # Server side
 

@@ -18,7 +18,9 @@ from harness.providers.openai_ask import Part, text_of
 
 def decode_reply(status: int, headers: httpx.Headers, body: bytes) -> Reply:
     if status != 200:
-        raise fault_of(status, f"{status} {_what(body) or 'without an error body'}")
+        told = _error_body(body)
+        words = _words(told) if told else ""
+        raise fault_of(status, f"{status} {words or 'without an error body'}")
     if headers.get("content-type", "").startswith("text/event-stream"):
         return decode_stream(body)
     got = _got(body)
@@ -96,32 +98,38 @@ def _got(body: bytes) -> "_Got":
     try:
         got = parse(body, _Got)
     except Malformed:
-        if what := _what(body):
-            raise _late_fault(what) from None
+        told = _error_body(body)
+        if told and (told.error or told.object == "error"):
+            raise _late_fault(_words(told)) from None
         raise
     if got.error is not None:
-        raise _late_fault(_what(body))
+        told = _error_body(body)
+        raise _late_fault(_words(told) if told else "")
     for choice in got.choices:
         if choice.finish_reason in _BROKEN_OFF:
             raise Overloaded(f"broken off by the provider: {choice.finish_reason}")
     return got
 
 
-def _late_fault(what: str) -> ProviderFault:
+def _late_fault(words: str) -> ProviderFault:
     """OpenRouter names the status that it would have answered with."""
-    status = next((int(word) for word in what.split() if re.fullmatch("[45][0-9]{2}", word)), 500)
-    return fault_of(status, f"error in mid-stream: {what}".rstrip())
+    status = next((int(word) for word in words.split() if re.fullmatch("[45][0-9]{2}", word)), 500)
+    return fault_of(status, f"error in mid-stream: {words}".rstrip(": "))
 
 
-def _what(body: bytes) -> str:
-    """The machine-readable words of an error body, whichever of the family's shapes it has; never
-    its message, which may repeat what was sent."""
+def _error_body(body: bytes) -> "_ErrorBody | None":
+    """An error body in whichever of the family's shapes; Google's are in an array."""
     try:
         told = msgspec.json.decode(body, type=_ErrorBody | list[_ErrorBody])
     except UNREADABLE:
-        return ""
+        return None
     if isinstance(told, list):
-        told = told[0] if told else _ErrorBody()
+        return told[0] if told else None
+    return told
+
+
+def _words(told: "_ErrorBody") -> str:
+    """The machine-readable words; never the message, which may repeat what was sent."""
     error = told.error or told
     words = (error.type or error.status, error.code)
     return " ".join(str(word) for word in words if word is not None and _WORD.fullmatch(str(word)))
@@ -204,4 +212,7 @@ class _Words(msgspec.Struct):
 
 
 class _ErrorBody(_Words):
+    """Mistral's words stand beside `object`, the others' under `error`."""
+
+    object: str | None = None
     error: _Words | None = None

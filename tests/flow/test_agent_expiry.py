@@ -12,12 +12,14 @@ from harness.flow.flow import Chat, Flow, World
 from harness.flow.strategy import Strategy, all_strategies
 from harness.load.engine import BOOT
 from harness.providers import wechat_ai
+from harness.providers.told import decode_draw
 from mocks.host import Host
 from tests.worlds import (
     ALL_THREE,
     BASELINE,
     TOKEN_CACHE,
     WISH,
+    Answer,
     Door,
     Played,
     Troubles,
@@ -200,23 +202,44 @@ def test_a_conversation_over_a_rotation_fetches_one_key_and_loses_no_turn(
 def test_all_who_need_a_new_key_at_once_share_one_fetch(
     fetch_s: float, begin_s: float, refused: int
 ) -> None:
-    clock = VirtualClock()
-
-    async def main() -> Played:
-        door = Door(Host(clock, Weather(key=fetch_s).mocks()))
-        world = World(clock, httpx.MockTransport(door), seed=1, round=0, mocked=True)
-        cast = mock_cast(door.host.config)
-        await cast.payers[0].start(Flow(world, BOOT, 0, clock.now(), clock.now()))
-        chats = [Chat(world, n, f"user-{n}", 1, begin_s) for n in range(5)]
-        await asyncio.gather(
-            *(Agent(cast, BASELINE, chat.user, WISH.method).pay(chat, WISH) for chat in chats)
-        )
-        return Played(door, [flow for chat in chats for flow in chat.flows], [])
-
-    played = run("virtual", main())
+    played = _side_by_side(5, begin_s, Weather(key=fetch_s))
     assert played.outcomes == ["paid"] * 5
     assert played.door.stages().count("key") == 1
     assert played.door.stages().count("pay") == 5 + refused
+
+
+def test_word_that_comes_late_of_the_old_key_does_no_harm_to_the_new() -> None:
+    async def retired(request: httpx.Request, answer: Answer) -> httpx.Response:
+        key = decode_draw(request.headers)
+        assert key is not None
+        await asyncio.sleep(5.0 * key.conversation)
+        body = wechat_ai.encode_reply(wechat_ai.Refusal("KEY_RETIRED", ""))[1]
+        return httpx.Response(200, content=body)
+
+    played = _side_by_side(3, 0.0, Weather(), {(0, "pay", 1): retired})
+    assert played.outcomes == ["paid"] * 3
+    assert played.door.stages().count("key") == 1
+
+
+def _side_by_side(
+    chats: int, begin_s: float, weather: Weather, troubles: Troubles | None = None
+) -> Played:
+    """One turn each of as many users of one app, all due at once."""
+    clock = VirtualClock()
+
+    async def main() -> Played:
+        door = Door(Host(clock, weather.mocks()), troubles or {})
+        world = World(clock, httpx.MockTransport(door), seed=1, round=0, mocked=True)
+        cast = mock_cast(door.host.config)
+        await cast.payers[0].start(Flow(world, BOOT, 0, clock.now(), clock.now()))
+        due = max(begin_s, clock.now())
+        all_of = [Chat(world, n, f"user-{n}", 1, due) for n in range(chats)]
+        await asyncio.gather(
+            *(Agent(cast, BASELINE, chat.user, WISH.method).pay(chat, WISH) for chat in all_of)
+        )
+        return Played(door, [flow for chat in all_of for flow in chat.flows], [])
+
+    return run("virtual", main())
 
 
 class _Auth(msgspec.Struct):

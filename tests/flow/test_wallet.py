@@ -202,6 +202,20 @@ def test_a_session_is_never_refreshed_for_another_method() -> None:
     _play(TOKEN_CACHE, story)
 
 
+def test_a_session_is_not_refreshed_for_the_method_that_the_user_turned_to_in_vain() -> None:
+    async def story(wallet: Wallet, payer: Payer, flow: Flow) -> None:
+        usual, card = await asyncio.gather(
+            wallet.session(flow, USUAL), wallet.session(_flow(), "card"), return_exceptions=True
+        )
+        assert isinstance(usual, Session)
+        assert isinstance(card, Overloaded)
+        wallet.warm(flow)
+        assert (await wallet.session(flow, "card")).method == "card"
+        assert (payer.opened, payer.refreshed) == ([USUAL, "card", "card"], [])
+
+    _play(ALL_THREE, story, Payer(failing={2}))
+
+
 def test_a_refresh_that_fails_when_needed_is_a_fault_and_the_next_session_is_opened_afresh() -> (
     None
 ):

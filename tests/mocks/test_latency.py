@@ -1,5 +1,6 @@
 """Delays on the virtual clock: a call takes what its mock told, and the draws fit the profile."""
 
+import math
 import re
 from statistics import median
 
@@ -8,14 +9,25 @@ import numpy as np
 import pytest
 
 from harness import draws
-from harness.providers import openai, wechat_ai
+from harness.flow.tools import TOOLS
+from harness.providers import MODELS as WIRES
+from harness.providers import wechat_ai
 from harness.providers.call import Call
-from harness.providers.openai import ChatReply, ChatRequest, FunctionSchema, Message, Tool
+from harness.providers.chat import Ask, Message, Reply
 from harness.providers.told import DrawKey
+from mocks.figures import Figures, Overhead, TokenLatency
 from mocks.latency import Delays
-from mocks.profile import Overhead, TokenLatency
+from mocks.profile import (
+    GatewayProfile,
+    ModelProfile,
+    PaymentProfile,
+    figures,
+    load,
+    names,
+)
 from tests.mocks.visit import (
     ADA,
+    AT,
     AT_MODEL,
     AT_PAY,
     MODELS,
@@ -29,19 +41,34 @@ from tests.mocks.visit import (
 DRAWS = 20_000
 WISH = "Please pay 12.50 CNY to tea-house with my balance."
 FACTS = "Payment txn_00c0ffee: 12.50 CNY to tea-house with balance: paid"
-PAY_TOOL = Tool(FunctionSchema("authorize_payment"))
 
 
 def keys(count: int, stage: str) -> list[DrawKey]:
     return [DrawKey(n % 7, n, n % 5, stage, 1) for n in range(count)]
 
 
-def intent(model: str) -> Call[ChatReply]:
-    return openai.chat(AT_MODEL, ChatRequest(model, [Message("user", WISH)], tools=[PAY_TOOL]))
+KEYS = keys(DRAWS, "intent")
 
 
-def confirm(model: str, *, stream: bool) -> Call[ChatReply]:
-    return openai.chat(AT_MODEL, ChatRequest(model, [Message("user", FACTS)], stream=stream))
+def ask(model: str, said: str, *, stream: bool = False) -> Call[Reply]:
+    """The model is asked on the wire of its provider."""
+    provider = MODELS[model].provider
+    asked = Ask(
+        model=model,
+        messages=[Message("user", said)],
+        tools=TOOLS if said == WISH else (),
+        stream=stream,
+        include_usage=True,
+    )
+    return WIRES[provider].chat(AT[provider], asked)
+
+
+def intent(model: str, *, stream: bool = False) -> Call[Reply]:
+    return ask(model, WISH, stream=stream)
+
+
+def confirm(model: str, *, stream: bool) -> Call[Reply]:
+    return ask(model, FACTS, stream=stream)
 
 
 # Payments
@@ -109,36 +136,61 @@ def test_fetching_the_key_takes_its_fixed_time() -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_model_takes_ttft_and_then_its_tokens_at_its_rate(model: str) -> None:
-    latency = MODELS[model].latency
-    delays = Delays(SEED, openai.NAME)
+    latency, reasoning = MODELS[model].latency, MODELS[model].reasoning
+    delays = Delays(SEED, MODELS[model].provider)
 
     async def story(at: Visit) -> None:
-        for key in keys(20, "confirm"):
+        for key in keys(10, "confirm"):
             ttft_us = round(delays.ttft_s(key, latency) * 1e6)
             whole = await at.ask(confirm(model, stream=False), key)
             assert whole.value.text is not None
             assert whole.value.usage is not None
-            tokens = whole.value.usage.completion_tokens
-            assert tokens == -(-len(whole.value.text) // 4)
-            decode_us = round(tokens / latency.tokens_per_s * 1e6)
-            assert whole.answer.took_us == whole.answer.first_byte_us == ttft_us + decode_us
+            thought = whole.value.usage.reasoning
+            assert (thought > 0) == (reasoning is not None)
+            said = whole.value.usage.completion - thought
+            assert said == -(-len(whole.value.text) // 4)
+            thought_us, said_us = (round(n / latency.tokens_per_s * 1e6) for n in (thought, said))
+            assert whole.answer.took_us == ttft_us + thought_us + said_us
+            assert whole.answer.first_token_us == whole.answer.took_us
             stream = await at.ask(confirm(model, stream=True), key)
             assert stream.value.text == whole.value.text
-            assert stream.answer.first_byte_us == ttft_us
+            # What a model thinks is a token that the client sees, or time in which it sees none.
+            unseen_us = 0 if reasoning and reasoning.shown else thought_us
+            assert stream.answer.first_token_us == ttft_us + unseen_us
             assert stream.answer.took_us == whole.answer.took_us
 
     visit(story)
 
 
-def test_a_streamed_tool_call_is_whole_when_its_last_token_is_made() -> None:
+@pytest.mark.parametrize("model", MODELS)
+def test_only_a_keep_alive_comes_before_the_first_token(model: str) -> None:
+    alive = MODELS[model].keep_alive
+
+    async def story(at: Visit) -> None:
+        early = 0
+        for key in keys(10, "confirm"):
+            answer = (await at.ask(confirm(model, stream=True), key)).answer
+            early += answer.first_byte_us < answer.first_token_us
+            if answer.first_byte_us < answer.first_token_us:
+                assert alive
+                assert answer.first_byte_us == round(alive.after_ms * 1e3)
+        assert alive or early == 0
+
+    visit(story)
+
+
+@pytest.mark.parametrize("model", ["gpt-4o", "claude-3-5-sonnet", "gemini-1-5-pro", "deepseek-v3"])
+def test_a_streamed_tool_call_is_whole_when_its_last_token_is_made(model: str) -> None:
     async def story(at: Visit) -> None:
         key = DrawKey(0, 1, 2, "intent", 1)
-        asked = ChatRequest("gpt-4o", [Message("user", WISH)], tools=[PAY_TOOL])
-        whole = await at.ask(openai.chat(AT_MODEL, asked), key)
-        asked = ChatRequest("gpt-4o", [Message("user", WISH)], tools=[PAY_TOOL], stream=True)
-        stream = await at.ask(openai.chat(AT_MODEL, asked), key)
-        assert stream.value.tool_calls == whole.value.tool_calls != ()
-        assert stream.value.finish_reason == "tool_calls"
+        whole = await at.ask(intent(model), key)
+        stream = await at.ask(intent(model, stream=True), key)
+        called, streamed = whole.value.tool_calls, stream.value.tool_calls
+        assert [(one.name, one.arguments) for one in streamed] == [
+            (one.name, one.arguments) for one in called
+        ]
+        assert called != ()
+        assert stream.value.finish == "tool_calls"
         assert stream.answer.took_us == whole.answer.took_us
 
     visit(story)
@@ -156,14 +208,50 @@ def test_the_tokens_of_a_stream_come_evenly_and_never_before_the_first() -> None
     visit(story)
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_the_ttft_of_a_model_has_its_profiles_quantiles(model: str) -> None:
-    latency = MODELS[model].latency
-    delays = Delays(SEED, openai.NAME)
-    drawn_ms = [delays.ttft_s(key, latency) * 1e3 for key in keys(DRAWS, "intent")]
-    p50, p99 = np.quantile(drawn_ms, [0.5, 0.99])
-    assert p50 == pytest.approx(latency.ttft_p50_ms, rel=0.02)
-    assert p99 == pytest.approx(latency.ttft_p99_ms, rel=0.02)
+# Quantiles of every shipped profile
+
+SHIPPED: dict[str, PaymentProfile | ModelProfile | GatewayProfile] = {
+    **{name: load(name, PaymentProfile) for name in names(PaymentProfile)},
+    **{name: load(name, ModelProfile) for name in names(ModelProfile)},
+    **{name: load(name, GatewayProfile) for name in names(GatewayProfile)},
+}
+
+
+def spread(of: Figures) -> tuple[float, float] | None:
+    """Its median and its 99th percentile, where it has both."""
+    fields = {field: getattr(of, field) for field in of.__struct_fields__}
+    spreads = [(fields[low], fields[low.replace("p50", "p99")]) for low in fields if "p50" in low]
+    return spreads[0] if spreads else None
+
+
+SPREADS = [
+    (name, section)
+    for name, profile in SHIPPED.items()
+    for section, of in figures(profile)
+    if spread(of)
+]
+
+
+@pytest.mark.parametrize(("name", "section"), SPREADS)
+def test_a_figure_is_drawn_with_its_profiles_quantiles(name: str, section: str) -> None:
+    delays, of = Delays(SEED, SHIPPED[name].provider), getattr(SHIPPED[name], section)
+    stated = spread(of)
+    assert stated
+    drawn: list[float] = []
+    for key in KEYS:
+        match of:
+            case TokenLatency():
+                drawn.append(delays.ttft_s(key, of) * 1e3)
+            case Overhead():
+                drawn.append(delays.overhead_s(key, of) * 1e3)
+            case _:
+                drawn.append(delays.drawn_s(key, section, *stated))
+    close = 0.02
+    if not isinstance(of, TokenLatency | Overhead):
+        # Tails as wide as a webhook's have a 99th percentile that 20,000 draws know less well:
+        # four of its standard deviations, which are 1.13 % of the logarithm of p99 / p50.
+        close = max(close, 4 * 0.0113 * math.log(stated[1] / stated[0]))
+    assert np.quantile(drawn, [0.5, 0.99]) == pytest.approx(stated, rel=close)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.draws import microseconds
 from mocks.figures import Fee
 from mocks.profile import (
     FOLDER,
@@ -182,8 +181,9 @@ def test_an_unknown_name_is_told_with_those_that_are_known(name: str) -> None:
         (MODEL.replace(" = ", "="), True),
         (MODEL.replace("100.0", "100"), True),
         (
-            'provider = "openai"\nlatency = { date = 2026-01-01, source = "tests", tokens_per_s = 50.0,'
-            ' provenance = "assumed", ttft_p99_ms = 300.0, ttft_p50_ms = 100.0 }\n',
+            'provider = "openai"\nlatency = { date = 2026-01-01, source = "tests", '
+            'tokens_per_s = 50.0, provenance = "assumed", '
+            "ttft_p99_ms = 300.0, ttft_p50_ms = 100.0 }\n",
             True,
         ),
         (MODEL.replace("100.0", "100.5"), False),
@@ -274,4 +274,4 @@ def test_a_monthly_minimum_is_in_no_single_fee() -> None:
     fee = PAYMENTS["alipay-ai"].fee
     assert fee.monthly_minimum_minor == 5_000_000
     assert fee.of(10_000) == 38
-    assert microseconds(fee.rate) == 0.0038
+    assert fee.rate == 0.0038

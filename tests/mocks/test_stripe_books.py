@@ -37,7 +37,7 @@ creates = st.builds(
         },
     ),
 )
-acts = st.one_of(
+acts: st.SearchStrategy[Call] = st.one_of(
     st.tuples(
         st.builds("{}/{}/confirm".format, st.just(INTENTS), st.sampled_from(IDS)),
         st.fixed_dictionaries({}, optional={"payment_method": st.sampled_from(CARDS)}),

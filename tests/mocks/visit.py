@@ -24,8 +24,8 @@ PAY = load("wechat-ai", PaymentProfile)
 MODELS = {name: load(name, ModelProfile) for name in names(ModelProfile)}
 CONFIG = MockConfig(seed=SEED, pay={"wechat-ai": PAY}, models=MODELS)
 
-AT_PAY = endpoints(IN_PROCESS_URL, CONFIG)["wechat-ai"]
-AT_MODEL = endpoints(IN_PROCESS_URL, CONFIG)["openai"]
+AT = endpoints(IN_PROCESS_URL, CONFIG)
+AT_PAY, AT_MODEL = AT["wechat-ai"], AT["openai"]
 
 ADA, BOB = "wx-ada", "wx-bob"
 
@@ -43,6 +43,7 @@ class Answer:
     headers: httpx.Headers
     body: bytes
     first_byte_us: int
+    first_token_us: int
     took_us: int
     told: Told | None
 
@@ -76,6 +77,7 @@ class Visit:
             seen.headers,
             seen.body,
             round((seen.first_byte - seen.start) * 1e6),
+            round((seen.first_token - seen.start) * 1e6),
             round((seen.end - seen.start) * 1e6),
             decode_told(seen.headers),
         )

@@ -44,8 +44,6 @@ class WechatAi:
     async def refresh_session(self, flow: Flow, user: str, session: Session) -> Session:
         """A refresh token that is not honoured any more costs its call, and a session is opened
         afresh."""
-        if not session.refresh_token:
-            return await self.open_session(flow, user, session.method)
         opened = await flow.call("refresh", wire.refresh(self._at, session.refresh_token))
         if isinstance(opened, wire.Refusal):
             if opened.code not in _STALE:

@@ -15,8 +15,9 @@ from harness.report.words import label, pays_apart, turn_count
 BLUE, GREEN, ORANGE, VERMILION, PURPLE = (
     "#0072B2", "#009E73", "#E69F00", "#D55E00", "#CC79A7",
 )  # fmt: skip
+SKY = "#56B4E9"
 INK, GREY, FAINT = "#222222", "#767676", "#D5D5D5"
-PAYER_COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, INK, "#56B4E9", GREY)
+PAYER_COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, INK, SKY, GREY)
 STYLE = {
     "font.size": 9.0,
     "axes.spines.top": False,

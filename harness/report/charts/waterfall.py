@@ -17,6 +17,7 @@ from harness.report.charts.page import (
     INK,
     ORANGE,
     PURPLE,
+    SKY,
     VERMILION,
     page_for,
     told_of,
@@ -29,6 +30,11 @@ STAGE_COLOURS = {
     "pay": GREEN,
     "confirm": PURPLE,
     "key": VERMILION,
+    "refresh": ORANGE,
+    "notify": SKY,
+    "refund": GREEN,
+    "reason": VERMILION,
+    "score": SKY,
 }
 ROW_IN = 0.27
 NEGLIGIBLE_SHARE = 0.002
