@@ -139,7 +139,7 @@ class Stripe:
         key = call.head.idempotency_key if request.method == "POST" else ""
         if not key:
             return self._done(asked, call)
-        endpoint, terms = wire.endpoint_of(request), wire.terms_of(request)
+        endpoint, terms = wire.endpoint_of(request), wire.terms_of(asked)
         found = self._keys.find(key, endpoint, terms, call.now)
         if isinstance(found, Clash):
             return self._said(call, _clash(found, key, endpoint))

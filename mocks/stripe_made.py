@@ -10,6 +10,7 @@ from harness.providers.stripe.objects import (
     BalanceTransaction,
     CardDetails,
     Charge,
+    FeeDetail,
     MethodDetails,
     NextAction,
     Outcome,
@@ -130,7 +131,7 @@ def moved(
     fee: int,
     now: int,
 ) -> BalanceTransaction:
-    details = [{"amount": fee, "currency": currency, "type": "stripe_fee"}] if fee else []
+    details = [FeeDetail(amount=fee, currency=currency)] if fee else []
     return BalanceTransaction(
         id=id_,
         amount=amount,

@@ -48,7 +48,7 @@ class Shelf:
     def __init__(self) -> None:
         self._things: dict[str, dict[str, Thing]] = {name: {} for name in get_args(Collection)}
         self._made: Counter[str] = Counter()
-        self._by_metadata: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        self._by_order_no: defaultdict[str, list[str]] = defaultdict(list)
 
     def new_id(self, prefix: str) -> str:
         self._made[prefix] += 1
@@ -58,8 +58,7 @@ class Shelf:
         """A new thing, or a known one as it is now."""
         things = self._things[_collection(thing.id)]
         if isinstance(thing, PaymentIntent) and thing.id not in things:
-            for pair in thing.metadata.items():
-                self._by_metadata[pair].append(thing.id)
+            self._by_order_no[thing.metadata.get(wire.ORDER_NO, "")].append(thing.id)
         things[thing.id] = thing
         if isinstance(thing, Event) and len(things) > KEPT_EVENTS:
             del things[next(iter(things))]
@@ -103,18 +102,18 @@ class Shelf:
             cursor = getattr(asked, name)
             if cursor is not None and cursor not in things:
                 return no_such(asked.collection, cursor, name)
+        newest = _after(reversed(things.values()), asked.starting_after)
+        if asked.ending_before is not None:
+            newest = takewhile(lambda thing: thing.id != asked.ending_before, newest)
         sieve = asked.sieve().items()
-        newest = reversed(things.values())
         kept = (
-            thing
-            for thing in _after(newest, asked.starting_after)
-            if all(getattr(thing, name) == value for name, value in sieve)
+            thing for thing in newest if all(getattr(thing, name) == value for name, value in sieve)
         )
         if asked.ending_before is None:
             page = list(islice(kept, asked.limit + 1))
             shown = page[: asked.limit]
         else:
-            page = list(takewhile(lambda thing: thing.id != asked.ending_before, kept))
+            page = list(kept)
             shown = page[-asked.limit :]
         more = len(page) > asked.limit
         return wire.Listing(data=shown, has_more=more, url=f"/v1/{asked.collection}")
@@ -139,10 +138,10 @@ class Shelf:
         )
 
     def _candidates(self, clauses: list[Clause]) -> list[str]:
-        """Ids, oldest first: by metadata there are few, whatever was made besides."""
+        """Ids, oldest first: under one order number there are few, whatever was made besides."""
         for clause in clauses:
-            if clause.field == "metadata":
-                return self._by_metadata.get((clause.key, clause.value), [])
+            if clause.key == wire.ORDER_NO:
+                return self._by_order_no.get(clause.value, [])
         return list(self._things["payment_intents"])
 
     def _intent(self, id_: str) -> PaymentIntent:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import (
+    STORIES,
     Capacity,
     Clock,
     Confirm,
@@ -39,7 +40,7 @@ SWEPT_SHARES = (0.2, 0.4, 0.6, 0.8)
 
 def compare(
     scenario: Annotated[
-        str, typer.Argument(metavar="SCENARIO", help="A shipped scenario or a .py file.")
+        str, typer.Argument(metavar="SCENARIO", help=f"One of {STORIES}, or a .py file.")
     ] = "conversation",
     flows: Annotated[str, typer.Option(metavar="N", help="Turns for each strategy.")] = "1000",
     rounds: Annotated[str, typer.Option(metavar="N", help="Rounds they are spread over.")] = "20",

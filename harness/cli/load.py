@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import (
+    STORIES,
     Capacity,
     Clock,
     Confirm,
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
 
 def load(
     scenario: Annotated[
-        str, typer.Argument(metavar="SCENARIO", help='A scenario, or "http" to probe --url.')
+        str,
+        typer.Argument(
+            metavar="SCENARIO", help=f'One of {STORIES}, a .py file, or "http" to probe --url.'
+        ),
     ],
     rate: Annotated[
         str | None, typer.Option(metavar="R", help="Turns per second.  [required]")

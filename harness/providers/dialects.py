@@ -8,6 +8,7 @@ no source shows is marked as assumed.
 Our client asks none of them to think: what is measured is how long an answer takes.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -206,7 +207,7 @@ class _MistralError(msgspec.Struct):
 
 def _wrong_input(trouble: Trouble) -> _WrongInput:
     places = (trouble.param or "").replace("[", ".").replace("]", "").split(".")
-    loc = [int(place) if place.isdigit() else place for place in places if place]
+    loc = [int(place) if _INDEX.fullmatch(place) else place for place in places if place]
     return _WrongInput(
         _WRONG.get(trouble.code or "", "value_error"), ["body", *loc], trouble.message
     )
@@ -226,6 +227,7 @@ def _not_mistrals(body: bytes) -> str:
     return next((name for name in fields if name not in _MISTRAL_TAKES), "")
 
 
+_INDEX = re.compile("[0-9]{1,9}")
 _WRONG = {
     FORBIDDEN: FORBIDDEN,
     "missing_required_parameter": "missing",

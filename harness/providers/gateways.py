@@ -194,7 +194,8 @@ class LiteLLM(Gateway):
 
     def encode_relayed(self, trouble: Trouble, provider: str) -> Answer:
         name = _LITELLM_ERRORS.get(trouble.kind, "APIError")
-        told = f"litellm.{name}: {name}: {provider.capitalize()}Exception - {trouble.message}"
+        who = "OpenAI" if provider == OPENAI.NAME else provider.capitalize()
+        told = f"litellm.{name}: {name}: {who}Exception - {trouble.message}"
         return self.encode_trouble(replace(trouble, message=told))
 
     def encode_served(self, served: Served) -> dict[str, str]:

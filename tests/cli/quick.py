@@ -5,7 +5,7 @@ from pathlib import Path
 NAMES = ("--pay", "pay.toml", "--intent", "model.toml", "--confirm", "model.toml")
 
 _FROM = 'provenance = "assumed"\nsource = "tests"\ndate = 2026-01-01\n'
-_PAY = """wire = "wechat-ai"
+_PAY = """provider = "wechat-ai"
 [overhead]
 p50_ms = {p50_ms}
 p99_ms = {p99_ms}
@@ -21,7 +21,7 @@ rate = 0.006
 minimum_minor = 10
 currency = "CNY"
 {source}"""
-_MODEL = """wire = "openai"
+_MODEL = """provider = "openai"
 [latency]
 ttft_p50_ms = {p50_ms}
 ttft_p99_ms = {p99_ms}

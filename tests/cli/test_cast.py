@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from harness.cli.exits import BadInput
+from harness.cli.options import STORIES
 from harness.cli.problems import Problems
 from harness.cli.setup import Options, checked
 from harness.cli.wiring import Setup
 from harness.flow.strategy import Strategy
 from mocks.figures import Outage
+from scenarios import SCENARIOS
 from tests.cli.command import tollbench
 
 QUICK = ("--flows", "24", "--rounds", "4", "--jobs", "1")
@@ -24,6 +26,10 @@ def problems(**options: object) -> list[str]:
     with pytest.raises(BadInput) as told:
         setup(**options)
     return list(told.value.problems)
+
+
+def test_help_names_every_story() -> None:
+    assert STORIES.split(", ") == list(SCENARIOS)
 
 
 def test_a_scenario_brings_the_roles_that_it_needs_and_no_others() -> None:

@@ -9,8 +9,8 @@ from tests.cli.command import tollbench
 from tests.cli.quick import NAMES, write_profiles
 
 ARGS = (
-    "compare", "--flows", "24", "--rounds", "2", "--set", "turns=2", "--set", "idle_share=0",
-    "--think-scale", "0.005", "--rate", "100", *NAMES,
+    "compare", "--flows", "24", "--rounds", "1", "--set", "turns=2", "--set", "idle_share=0",
+    "--think-scale", "0.005", "--rate", "150", *NAMES,
 )  # fmt: skip
 SHARE = 0.02
 TIMES_FASTER = 2.5

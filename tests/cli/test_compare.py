@@ -18,14 +18,19 @@ CONTRACT = {
     "schema", "run_id", "tool_version", "scenario", "parameters", "clock", "endpoints", "seed",
     "rounds", "rounds_finished", "started_at", "wall_s", "argv", "machine", "profiles",
     "provenance", "rows_sha256", "valid", "invalid_because", "health", "variants", "effects",
+    "fees", "claims",
 }  # fmt: skip
 OF_A_VARIANT = {
-    "name", "prewarm", "token_cache", "parallel_confirm", "turns",
+    "name", "prewarm", "token_cache", "parallel_confirm", "pay", "turns",
     "p50_ms", "p50_ms_lo", "p50_ms_hi", "p95_ms", "p95_ms_lo", "p95_ms_hi",
     "p99_ms", "p99_ms_lo", "p99_ms_hi", "slo", "calls_per_turn", "wasted_prewarms",
-    "stale_tokens", "reversals", "corrections", "errors", "fee_minor_mean", "critical_ms",
+    "stale_tokens", "reversals", "corrections", "guarded", "errors", "fee_minor_mean",
+    "amount_minor_mean", "token_cost_minor_mean", "human_ms_mean", "critical_ms",
 }  # fmt: skip
 OF_AN_EFFECT = {"factor", "quantile", "estimate_ms", "lo_ms", "hi_ms"}
+OF_A_FEE = {
+    "name", "rate", "fixed_minor", "minimum_minor", "monthly_minimum_minor", "provenance",
+}  # fmt: skip
 
 
 def test_a_comparison_passes_and_tells_nothing_on_standard_error(compared: Done) -> None:
@@ -46,8 +51,11 @@ def test_run_json_has_every_field_of_the_contract(compared: Done) -> None:
     assert told.keys() == CONTRACT
     variants = msgspec.convert(told["variants"], list[dict[str, object]])
     effects = msgspec.convert(told["effects"], list[dict[str, object]])
+    fees = msgspec.convert(told["fees"], list[dict[str, object]])
     assert {frozenset(variant) for variant in variants} == {frozenset(OF_A_VARIANT)}
     assert {frozenset(effect) for effect in effects} == {frozenset(OF_AN_EFFECT)}
+    assert {frozenset(fee) for fee in fees} == {frozenset(OF_A_FEE)}
+    assert told["claims"] == []  # gpt-4o's figures were measured.
 
 
 def test_run_json_tells_what_was_run(compared: Done) -> None:
@@ -63,7 +71,8 @@ def test_run_json_tells_what_was_run(compared: Done) -> None:
     assert summary.parameters.items() >= {"rate": 50.0, "think_scale": 1.0, "turns": 5}.items()
     assert summary.profiles.keys() == {"wechat-ai", "gpt-4o"}
     assert (summary.valid, summary.invalid_because) == (True, [])
-    assert [variant.turns for variant in summary.variants] == [40] * 8
+    assert [(variant.turns, variant.pay) for variant in summary.variants] == [(40, "wechat-ai")] * 8
+    assert [(fee.name, fee.rate) for fee in summary.fees] == [("wechat-ai", 0.006)]
     assert len(rows.flows) == summary.health.finished == 8 * 40
 
 

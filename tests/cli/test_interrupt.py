@@ -22,8 +22,7 @@ RUNS = {
     # name: (arguments, whether the whole group hears it, how many processes there are)
     "workers, Ctrl-C": (WORKERS, True, 3),
     "workers, one process": (WORKERS, False, 3),
-    "no workers, Ctrl-C": (ALONE, True, 1),
-    "no workers, one process": (ALONE, False, 1),
+    "no workers": (ALONE, True, 1),
     "real clock, Ctrl-C": (REAL, True, 2),
     "real clock, one process": (REAL, False, 2),
     "load, Ctrl-C": (LOAD, True, 2),

@@ -93,8 +93,7 @@ def test_workers_that_were_not_forked_load_it_themselves(
         rate="50",
         think_scale=None,
         pay="wechat-ai",
-        intent="gpt-4o",
-        confirm="gpt-4o",
+        models={"intent": "gpt-4o", "confirm": "gpt-4o"},
     )
     setup = checked(options, Problems(), all_strategies(["prewarm"]), rounds=2, turns=8)
     monkeypatch.setattr(workers, "START", "spawn")

@@ -16,7 +16,7 @@ LIMIT_S = 60
 """Nothing takes nearly as long; a test that hangs is to fail."""
 
 _FIGURES = 'provenance = "assumed"\nsource = "tests"\ndate = 2026-01-01\n'
-_PAY = f"""wire = "wechat-ai"
+_PAY = f"""provider = "wechat-ai"
 [overhead]
 p50_ms = 240.0
 p99_ms = 300.0
@@ -32,7 +32,7 @@ rate = 0.006
 minimum_minor = 10
 currency = "CNY"
 {_FIGURES}"""
-_MODEL = f"""wire = "openai"
+_MODEL = f"""provider = "openai"
 [latency]
 ttft_p50_ms = 110.0
 ttft_p99_ms = 150.0

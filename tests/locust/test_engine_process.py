@@ -31,6 +31,7 @@ def asked(tmp_path: Path) -> Asked:
         "flow_rate": "1",
         "think_scale": None,
         "param": ["turns=2", "idle_share=0"],
+        **dict.fromkeys(("reason", "score", "gateway", "fallback")),
         **fast_profiles(tmp_path),
     }
 
@@ -123,8 +124,17 @@ def test_a_check_answers_with_the_mocks_that_are_needed(asked: Asked) -> None:
     done = _check({**asked, "seed": "7", "think_scale": "0.5"})
     config = msgspec.json.decode(done.stdout, type=MockConfig)
     assert (config.seed, config.lifetime_scale) == (7, 0.5)
-    assert list(config.models) == [asked["intent"]]
-    assert config.pay.overhead.p50_ms == 240.0
+    assert list(config.models) == ["model"]
+    assert config.pay["pay"].overhead.p50_ms == 240.0
+
+
+def test_a_check_answers_with_the_whole_cast_that_a_scenario_needs(asked: Asked) -> None:
+    cast = {"pay": None, "intent": None, "confirm": "gpt-4o-mini", "gateway": "portkey"}
+    done = _check({**asked, **cast, "scenario": "fraud_checked", "param": [], "pay": "flat+stripe"})
+    config = msgspec.json.decode(done.stdout, type=MockConfig)
+    assert set(config.pay) == {"flat", "stripe"}
+    assert set(config.models) == {"gpt-4o", "gpt-4o-mini", "mistral-small"}
+    assert set(config.gateways) == {"portkey"}
 
 
 def test_what_a_scenario_prints_does_not_reach_the_pipe(asked: Asked, tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 import math
 import re
-from statistics import median
+from functools import cache
+from statistics import NormalDist, median
 
 import httpx
 import numpy as np
@@ -39,6 +40,7 @@ from tests.mocks.visit import (
 )
 
 DRAWS = 20_000
+Z99 = NormalDist().inv_cdf(0.99)
 WISH = "Please pay 12.50 CNY to tea-house with my balance."
 FACTS = "Payment txn_00c0ffee: 12.50 CNY to tea-house with balance: paid"
 
@@ -232,26 +234,54 @@ SPREADS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "section"), SPREADS)
-def test_a_figure_is_drawn_with_its_profiles_quantiles(name: str, section: str) -> None:
-    delays, of = Delays(SEED, SHIPPED[name].provider), getattr(SHIPPED[name], section)
+def draw(delays: Delays, key: DrawKey, of: Figures, section: str) -> float:
+    """In the figure's own unit."""
     stated = spread(of)
     assert stated
-    drawn: list[float] = []
-    for key in KEYS:
-        match of:
-            case TokenLatency():
-                drawn.append(delays.ttft_s(key, of) * 1e3)
-            case Overhead():
-                drawn.append(delays.overhead_s(key, of) * 1e3)
-            case _:
-                drawn.append(delays.drawn_s(key, section, *stated))
+    match of:
+        case TokenLatency():
+            return delays.ttft_s(key, of) * 1e3
+        case Overhead():
+            return delays.overhead_s(key, of) * 1e3
+        case _:
+            return delays.drawn_s(key, section, *stated)
+
+
+@cache
+def scores(provider: str, kind: str, section: str) -> np.typing.NDArray[np.float64]:
+    """How many deviations of the logarithm each draw is from its median. They hang on the provider
+    and the question, and on no figure, so that all figures of a provider are drawn from these."""
+    like = next(
+        of
+        for profile in SHIPPED.values()
+        for name, of in figures(profile)
+        if type(of).__name__ == kind and name == section and profile.provider == provider
+    )
+    stated = spread(like)
+    assert stated
+    delays = Delays(SEED, provider)
+    drawn = np.array([draw(delays, key, like, section) for key in KEYS])
+    return np.log(drawn / stated[0]) / math.log(stated[1] / stated[0]) * Z99
+
+
+@pytest.mark.parametrize(("name", "section"), SPREADS)
+def test_a_figure_is_drawn_with_its_profiles_quantiles(name: str, section: str) -> None:
+    provider, of = SHIPPED[name].provider, getattr(SHIPPED[name], section)
+    stated = spread(of)
+    assert stated
+    p50, p99 = stated
+    sigma = math.log(p99 / p50) / Z99
+    drawn = p50 * np.exp(scores(provider, type(of).__name__, section) * sigma)
+    delays = Delays(SEED, provider)
+    for n in range(0, DRAWS, 1000):
+        assert drawn[n] == pytest.approx(draw(delays, KEYS[n], of, section), rel=1e-4)
     close = 0.02
     if not isinstance(of, TokenLatency | Overhead):
         # Tails as wide as a webhook's have a 99th percentile that 20,000 draws know less well:
         # four of its standard deviations, which are 1.13 % of the logarithm of p99 / p50.
-        close = max(close, 4 * 0.0113 * math.log(stated[1] / stated[0]))
-    assert np.quantile(drawn, [0.5, 0.99]) == pytest.approx(stated, rel=close)
+        close = max(close, 4 * 0.0113 * math.log(p99 / p50))
+    p95 = draws.lognormal(0.95, p50, p99)
+    assert np.quantile(drawn, [0.5, 0.95, 0.99]) == pytest.approx([p50, p95, p99], rel=close)
 
 
 @pytest.mark.parametrize(

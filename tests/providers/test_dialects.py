@@ -280,7 +280,7 @@ def test_a_wrong_place_is_told_as_a_way_into_the_body() -> None:
     assert (status, wrong["loc"]) == (422, ["body", "messages", 0, "role"])
 
 
-@pytest.mark.parametrize("name", ["²", "a.b", "[", "x" * 300])
+@pytest.mark.parametrize("name", ["²", "a.b", "[", "9" * 5000, "x" * 300])
 def test_no_name_of_a_field_is_too_odd_to_be_refused(name: str) -> None:
     trouble = decide(MISTRAL, **{name: 1})
     assert isinstance(trouble, Trouble)

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.providers.sse import Event, decode_events, encode_comment, encode_event
+from harness.providers.sse import (
+    Event,
+    decode_events,
+    encode_comment,
+    encode_event,
+    encode_json,
+    is_keep_alive,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +66,30 @@ def test_events_survive_encoding_with_their_line_ends_made_one_kind(events: list
 @given(st.binary())
 def test_no_bytes_raise(body: bytes) -> None:
     list(decode_events(body))
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [b"", b"\n", b"\r\n\r\n", b"  \n", b": keep-alive\n\n", b":\n", b": a\n\n: b\r\n\r\n", b": a"],
+)
+def test_comments_and_blank_lines_are_no_part_of_an_answer(chunk: bytes) -> None:
+    assert is_keep_alive(chunk)
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [b"data: a\n\n", b": a\n\ndata: b\n\n", b"{", b"\n\n{", b" {}", b"event: ping\n\n", b"\xff"],
+)
+def test_whatever_else_comes_is_the_answers_beginning(chunk: bytes) -> None:
+    assert not is_keep_alive(chunk)
+
+
+@given(st.binary())
+def test_any_chunk_is_one_or_the_other_and_no_exception(chunk: bytes) -> None:
+    assert is_keep_alive(chunk) in (True, False)
+
+
+def test_what_is_a_keep_alive_line_holds_no_event() -> None:
+    stream = encode_comment("a") + b"\n" + encode_comment("b")
+    assert is_keep_alive(stream) and list(decode_events(stream)) == []
+    assert list(decode_events(stream + encode_json(b"{}"))) == [Event("{}")]

@@ -90,6 +90,14 @@ def test_the_cost_is_fee_and_tokens_and_says_so() -> None:
     assert "0.61 CNY" in rendered(replace(summary, variants=[variant]))  # 61.5 fen, to even
 
 
+def test_across_providers_each_ones_fee_is_told_as_a_part_of_the_amount() -> None:
+    variants = [
+        replace(v, fee_minor_mean=50.0, amount_minor_mean=1000.0) for v in by_provider().variants
+    ]
+    told = cost_sentence(variants)
+    assert told.endswith("wechat-ai 5.0%, flat 5.0%, alipay-ai 5.0%.")
+
+
 def test_a_report_across_providers_names_them_and_their_fees_at_80_columns() -> None:
     text = rendered(by_provider())
     assert max(map(len, text.splitlines())) <= 80

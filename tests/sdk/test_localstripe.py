@@ -39,7 +39,7 @@ listener = socket.create_server(("127.0.0.1", 0))
 print(listener.getsockname()[1], flush=True)
 web.run_app(app, sock=listener, print=None, access_log=None)
 """
-"""It would keep all in one file for the whole machine, /tmp/localstripe.pickle: it keeps nothing."""
+"""It would keep everything in one file for the whole machine; here it keeps nothing."""
 
 KEY = "sk_test_12345"
 SESSION = sessionless("card")

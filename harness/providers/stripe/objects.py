@@ -4,9 +4,10 @@ One struct serves both ways. Fields that a mock never fills have the API's null,
 here reads take anything. Shapes: Stripe API reference and the classes of stripe-python 16.1.0.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 Status = Literal[
     "requires_payment_method",
@@ -50,6 +51,13 @@ class PaymentMethod(msgspec.Struct, frozen=True, kw_only=True):
     type: str = "card"
 
 
+class FeeDetail(msgspec.Struct, frozen=True, kw_only=True):
+    amount: int
+    currency: str
+    description: str | None = None
+    type: str = "stripe_fee"
+
+
 class BalanceTransaction(msgspec.Struct, frozen=True, kw_only=True):
     """A movement on the account's balance; the one place where the API tells the fee."""
 
@@ -60,9 +68,9 @@ class BalanceTransaction(msgspec.Struct, frozen=True, kw_only=True):
     created: int = 0
     currency: str
     description: str | None = None
-    exchange_rate: float | None = None
+    exchange_rate: Annotated[float, Meta(gt=1e-9, lt=1e9)] | None = None
     fee: int
-    fee_details: Anything = None
+    fee_details: list[FeeDetail] = []
     net: int
     reporting_category: str = "charge"
     source: str | None = None
