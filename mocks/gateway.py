@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import httpx
 
 from harness.providers.chat import Ask, Trouble, Usage
-from harness.providers.gateways import Gateway as Wire
-from harness.providers.gateways import Routed
+from harness.providers.gateway import Gateway as Wire
+from harness.providers.gateway import Routed
 from mocks.brain import tokens_of
 from mocks.desk import Guest
 from mocks.figures import Price

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import threading
@@ -9,8 +10,10 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 
+from tests.cli.command import hear_interrupts
 from tests.readme import BLOCK, README, compare, shown
 
 TEXT = README.read_text("utf-8")
@@ -26,6 +29,8 @@ SHORTER = {
     "locust": f"-u 2 -r 2 -t 2s --param turns=1 {FAST}",
     "pytest": "tests/benchmarks -q",
 }
+SERVE = "tollbench mocks serve"
+"""Runs until it is told to end."""
 
 
 @pytest.fixture
@@ -83,11 +88,33 @@ def test_every_file_and_folder_that_readme_names_exists() -> None:
 
 
 def test_readme_shows_every_door() -> None:
-    assert {name for name in SHORTER if any(c.startswith(name) for c in COMMANDS)} == {*SHORTER}
+    doors = {*SHORTER, SERVE}
+    assert {name for name in doors if any(c.startswith(name) for c in COMMANDS)} == doors
 
 
 @pytest.mark.socket
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith(SERVE)])
+def test_every_server_shown_serves_until_it_is_interrupted(command: str, tmp_path: Path) -> None:
+    words = [*shlex.split(command), "--port", "0"]
+    program = Path(sys.executable).parent / words[0]
+    with subprocess.Popen(
+        [program, *words[1:]],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_interrupts,
+    ) as process:
+        assert process.stdout
+        told = next(line for line in process.stdout if "OPENAI_BASE_URL=" in line)
+        url = re.search(r"http://[^/]+/", told)
+        assert url and httpx.get(f"{url[0]}health", trust_env=False).status_code == 200
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+        assert process.returncode == 0
+
+
+@pytest.mark.socket
+@pytest.mark.parametrize("command", [c for c in COMMANDS if not c.startswith(SERVE)])
 def test_every_command_shown_runs(command: str, url: str, tmp_path: Path) -> None:
     shorter = next(more for name, more in SHORTER.items() if command.startswith(name))
     words = shlex.split(f"{command} {shorter}".replace("OUT", str(tmp_path)).replace("URL", url))

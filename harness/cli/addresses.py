@@ -98,12 +98,10 @@ class Addresses:
 def print_addresses(addresses: Addresses, console: Console) -> None:
     """A table for people, and below it lines for a shell: none of them is ever broken."""
     table = Table(box=box.SIMPLE, pad_edge=False)
-    table.add_column("provider", no_wrap=True)
     table.add_column("base URL", no_wrap=True)
     table.add_column("profiles", overflow="fold")
     for provider, at in addresses.endpoints.items():
-        names = addresses.served.names_at(provider)
-        table.add_row(provider, at.base_url, ", ".join(names))
+        table.add_row(at.base_url, ", ".join(addresses.served.names_at(provider)))
     console.print(table)
     print("For the shell of a client:\n")
     for name, value in addresses.environment().items():

@@ -9,7 +9,7 @@ Our client asks none of them to think: what is measured is how long an answer ta
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import httpx
@@ -181,6 +181,31 @@ class Mistral(Dialect):
                 headers[f"x-ratelimit-limit-{kind}-minute"] = str(room.limit)
                 headers[f"x-ratelimit-remaining-{kind}-minute"] = str(room.remaining)
         return headers
+
+    def encode_listing(self, models: Sequence[str], of: str, created: int) -> bytes:
+        cards = [_Card(id_, created) for id_ in models]
+        return msgspec.json.encode(cards[0] if of else _Cards(cards))
+
+
+class _Capabilities(msgspec.Struct, frozen=True):
+    completion_chat: bool = True
+    function_calling: bool = True
+    completion_fim: bool = False
+    vision: bool = False
+
+
+class _Card(msgspec.Struct):
+    id: str
+    created: int
+    object: str = "model"
+    owned_by: str = "mistralai"
+    type: str = "base"
+    capabilities: _Capabilities = _Capabilities()
+
+
+class _Cards(msgspec.Struct):
+    data: list[_Card]
+    object: str = "list"
 
 
 class _Detail(msgspec.Struct):

@@ -1,182 +1,19 @@
-"""OpenRouter, LiteLLM, Portkey and TokenMix.ai: gateways to many models on OpenAI's wire; pure.
+"""LiteLLM, Portkey and TokenMix.ai: gateways to many models on OpenAI's wire; pure.
 
-Sources (2026-11): OpenRouter's pages on errors and streaming; the proxy of LiteLLM 1.110 and the
-gateway of Portkey 1.15 in source, both also run; TokenMix.ai's pages, which show no body. A gateway
-names a model by its vendor and its name, each in its own spelling. `Routed` is what it tells of the
-way that an answer took.
+Sources (2026-11): the proxy of LiteLLM 1.110 and the gateway of Portkey 1.15 in source, both also
+run; TokenMix.ai's pages, which show no body. OpenRouter is in a file of its own.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import httpx
 import msgspec
 
-from harness.providers import sse
-from harness.providers.call import Call, Endpoint
-from harness.providers.chat import Ask, Reply, Served, Trouble
-from harness.providers.openai import (
-    OPENAI,
-    Answer,
-    ApiError,
-    Dialect,
-    ErrorBody,
-    bearer,
-    trouble_headers,
-)
-from harness.providers.openai_rules import COMMON, Rule, a_tool_to_choose
-from harness.providers.openai_said import DONE, Manner
-
-_RULES: tuple[Rule, ...] = (*COMMON, a_tool_to_choose)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Routed:
-    """Who answered in the end: the provider, the model, and which of the configured targets, from
-    0; how long that took and how long the gateway itself; and its price, where that is known."""
-
-    request_id: str
-    provider: str
-    model: str
-    target: int = 0
-    upstream_ms: float = 0.0
-    overhead_ms: float = 0.0
-    cost_usd: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Gateway(Dialect):
-    """A dialect with a way on. Its own answers are the dialect's; `encode_relayed` is for what a
-    provider behind it answered."""
-
-    vendors: Mapping[str, str] = field(default_factory=dict)
-    """Our names of providers -> the gateway's, where they differ."""
-
-    def chat(self, at: Endpoint, ask: Ask) -> Call[Reply]:
-        provider, model = self.place_of(ask.model)
-        return Dialect.chat(self, at, replace(ask, model=self.name_of(provider, model)))
-
-    def name_of(self, provider: str, model: str) -> str:
-        """How the gateway spells the model of that provider; "" is any that has it."""
-        return f"{self.vendors.get(provider, provider)}/{model}" if provider else model
-
-    def place_of(self, name: str) -> tuple[str, str]:
-        """The provider, "" where none is named, and the model that such a name means."""
-        vendor, slash, model = name.removeprefix("@").partition("/")
-        if not slash:
-            return "", name
-        for provider, theirs in self.vendors.items():
-            if vendor == theirs:
-                return provider, model
-        return vendor, model
-
-    def told_name(self, provider: str, model: str) -> str:
-        """The model that a reply names."""
-        return model
-
-    def encode_routed(self, routed: Routed) -> dict[str, str]:
-        return {}
-
-    def encode_relayed(self, trouble: Trouble, provider: str) -> Answer:
-        return self.encode_trouble(trouble)
-
-    def encode_late(self, trouble: Trouble, ask: Ask) -> bytes:
-        """How trouble is told to one who was sent the beginning of a stream, b"" where nobody
-        is sent one before there is an answer."""
-        return b""
-
-
-# OpenRouter
-
-
-@dataclass(frozen=True, slots=True)
-class OpenRouter(Gateway):
-    """A stream begins before its model is asked, so what goes wrong then is told inside it."""
-
-    def told_name(self, provider: str, model: str) -> str:
-        return self.name_of(provider, model)
-
-    def encode_trouble(self, trouble: Trouble) -> Answer:
-        status, message = _openrouter_words(trouble)
-        error = _OpenRouterError(status, message)
-        return status, _plain_headers(trouble), msgspec.json.encode(_OpenRouterBody(error))
-
-    def encode_relayed(self, trouble: Trouble, provider: str) -> Answer:
-        error = self._relayed(trouble, self.vendors.get(provider, provider))
-        return error.code, _plain_headers(trouble), msgspec.json.encode(_OpenRouterBody(error))
-
-    def encode_late(self, trouble: Trouble, ask: Ask) -> bytes:
-        provider, _ = self.place_of(ask.model)
-        broken = _LateChunk(
-            id=f"gen-{trouble.request_id}",
-            model=ask.model,
-            created=0,
-            choices=[_LateChoice()],
-            error=self._relayed(trouble, self.vendors.get(provider, provider)),
-        )
-        return sse.encode_json(msgspec.json.encode(broken)) + DONE
-
-    def _relayed(self, trouble: Trouble, provider: str) -> "_OpenRouterError":
-        status = 429 if trouble.kind == "rate_limited" else 502
-        metadata = {"provider_name": provider, "raw": trouble.message}
-        return _OpenRouterError(status, "Provider returned error", metadata)
-
-    def encode_served(self, served: Served) -> dict[str, str]:
-        return {"x-generation-id": f"gen-{served.request_id}"}
-
-
-class _OpenRouterError(msgspec.Struct, omit_defaults=True):
-    code: int
-    message: str
-    metadata: dict[str, str] | None = None
-
-
-class _OpenRouterBody(msgspec.Struct):
-    error: _OpenRouterError
-
-
-class _LateDelta(msgspec.Struct):
-    content: str = ""
-
-
-class _LateChoice(msgspec.Struct):
-    delta: _LateDelta = msgspec.field(default_factory=_LateDelta)
-    finish_reason: str = "error"
-    index: int = 0
-
-
-class _LateChunk(msgspec.Struct, kw_only=True):
-    id: str
-    model: str
-    created: int
-    choices: list[_LateChoice]
-    error: _OpenRouterError
-    object: str = "chat.completion.chunk"
-    system_fingerprint: str | None = None
-
-
-def _openrouter_words(trouble: Trouble) -> tuple[int, str]:
-    if trouble.code == "unknown_url":
-        return 404, "Not Found"
-    return {
-        "bad_request": (400, trouble.message),
-        "unauthorized": (401, "User not found."),
-        "not_found": (400, f"{trouble.message} It is not a valid model ID"),
-        "too_large": (413, trouble.message),
-        "rate_limited": (429, "Rate limit exceeded"),
-        "overloaded": (503, "There is no available model provider that meets your requirements"),
-    }[trouble.kind]
-
-
-OPENROUTER = OpenRouter(
-    "openrouter",
-    "/api/v1",
-    rules=_RULES,
-    manner=Manner(thinks_in="reasoning", usage_in="always"),
-    alive="OPENROUTER PROCESSING",
-    vendors={"gemini": "google", "mistral": "mistralai"},
-)
-
+from harness.providers.chat import Ask, Served, Trouble
+from harness.providers.gateway import RULES, Gateway, Routed, plain_headers
+from harness.providers.openai import OPENAI, Answer, ApiError, Dialect, ErrorBody, bearer
+from harness.providers.openai_said import Manner
+from harness.providers.openrouter import OPENROUTER
 
 # LiteLLM
 
@@ -188,9 +25,9 @@ class LiteLLM(Gateway):
     def encode_trouble(self, trouble: Trouble) -> Answer:
         status, kind = _LITELLM_WORDS[trouble.kind]
         if trouble.code == "unknown_url":
-            return 404, _plain_headers(trouble), b'{"detail":"Not Found"}'
+            return 404, plain_headers(trouble), b'{"detail":"Not Found"}'
         error = ApiError(trouble.message, kind, trouble.param, str(status))
-        return status, _plain_headers(trouble), msgspec.json.encode(ErrorBody(error))
+        return status, plain_headers(trouble), msgspec.json.encode(ErrorBody(error))
 
     def encode_relayed(self, trouble: Trouble, provider: str) -> Answer:
         name = _LITELLM_ERRORS.get(trouble.kind, "APIError")
@@ -235,7 +72,7 @@ _LITELLM_ERRORS = {
 
 LITELLM = LiteLLM(
     "litellm",
-    rules=_RULES,
+    rules=RULES,
     manner=Manner(full=False, thinks_in="reasoning_content"),
     vendors={"qwen": "dashscope"},
 )
@@ -268,7 +105,7 @@ class Portkey(Gateway):
     def encode_trouble(self, trouble: Trouble) -> Answer:
         status, _, _ = OPENAI.encode_trouble(trouble)
         body = msgspec.json.encode({"status": "failure", "message": trouble.message})
-        return status, _plain_headers(trouble), body
+        return status, plain_headers(trouble), body
 
     def encode_relayed(self, trouble: Trouble, provider: str) -> Answer:
         name = self.vendors.get(provider, provider)
@@ -290,7 +127,7 @@ class Portkey(Gateway):
 
 PORTKEY = Portkey(
     "portkey",
-    rules=_RULES,
+    rules=RULES,
     manner=Manner(full=False),
     vendors={"gemini": "google", "mistral": "mistral-ai", "qwen": "dashscope"},
 )
@@ -310,13 +147,6 @@ class TokenMix(Gateway):
         return {"x-request-id": served.request_id}
 
 
-TOKENMIX = TokenMix("tokenmix", rules=_RULES, manner=Manner(full=False))
+TOKENMIX = TokenMix("tokenmix", rules=RULES, manner=Manner(full=False))
 
 GATEWAYS: dict[str, Gateway] = {of.NAME: of for of in (OPENROUTER, LITELLM, PORTKEY, TOKENMIX)}
-
-
-def _plain_headers(trouble: Trouble) -> dict[str, str]:
-    """Without OpenAI's own header in milliseconds."""
-    headers = trouble_headers(trouble)
-    headers.pop("retry-after-ms", None)
-    return headers

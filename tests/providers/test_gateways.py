@@ -9,8 +9,10 @@ import pytest
 from harness.providers import GATEWAYS
 from harness.providers.call import Endpoint, Overloaded, ProviderFault, RateLimited, Unauthorized
 from harness.providers.chat import Ask, Message, Reply, Served, Trouble, TroubleKind, Usage
-from harness.providers.gateways import LITELLM, OPENROUTER, PORTKEY, TOKENMIX, Gateway, Routed
+from harness.providers.gateway import Gateway, Routed
+from harness.providers.gateways import LITELLM, PORTKEY, TOKENMIX
 from harness.providers.openai_got import decode_reply, decode_stream
+from harness.providers.openrouter import OPENROUTER
 from harness.providers.sse import is_keep_alive
 from tests.providers.foreign import read
 
