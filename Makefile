@@ -9,7 +9,7 @@ compare: .venv/ready
 	$(BIN)/tollbench compare
 
 test: .venv/ready .venv/sdk
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 check: .venv/ready .venv/sdk
 	$(BIN)/ruff check

@@ -64,6 +64,8 @@ class Capacity:
         self._seed = seed
         self._provider = provider
         self._limits = limits or Limits.none()
+        self.bursts = self._limits.overload_every_s > 0
+        """Whether anybody is refused by luck."""
         self._rounds = Rounds(began)
         self._free_at: list[float] = []
         """A heap: when each slot that is or was taken comes free."""
@@ -125,7 +127,7 @@ class Capacity:
     def _overload_share(self, now: float, round_: int) -> float:
         """The chance to be refused now: each period has one burst, at a place of its own."""
         of = self._limits
-        if not of.overload_every_s:
+        if not self.bursts:
             return 0.0
         since_s = self._rounds.since_s(round_, now)
         period = int(since_s // of.overload_every_s)

@@ -74,7 +74,7 @@ class Desk:
         return Guest(self.clock.now(), key, request.method, request.url.path)
 
     def turned_away(self, guest: Guest, tokens: int = 0) -> Turned | None:
-        luck = self.delays.luck(guest.key, "overload")
+        luck = self.delays.luck(guest.key, "overload") if self.capacity.bursts else 1.0
         return self.capacity.turned_away(guest.arrived, luck, tokens, guest.key.round)
 
     async def answer(

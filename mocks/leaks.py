@@ -27,9 +27,14 @@ _CARD_SHAPES = [
 ]
 
 
+_MAYBE_CARD = re.compile(r"\d(?:[ -]?\d){12}")
+"""What each of the shapes holds, so that one look is enough for most texts."""
+
+
 def count_secrets(text: str) -> int:
     """How many secrets the text holds. Only the number ever leaves this function."""
-    cards = (match for shape in _CARD_SHAPES for match in shape.finditer(text))
+    shapes = _CARD_SHAPES if _MAYBE_CARD.search(text) else ()
+    cards = (match for shape in shapes for match in shape.finditer(text))
     starts = {card.start() for card in cards if _passes_luhn(card[1])}
     return len(_SECRETS.findall(text)) + len(starts)
 

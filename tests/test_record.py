@@ -9,7 +9,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from harness import record
-from harness.record import FlowRow, Health, Rows, RunSummary, SpanRow, VariantSummary
+from harness.record import (
+    ClaimSummary,
+    FeeSummary,
+    FlowRow,
+    Health,
+    Rows,
+    RunSummary,
+    SpanRow,
+    VariantSummary,
+)
 from tests.worlds import one_round
 
 FLOW = FlowRow(
@@ -161,6 +170,26 @@ SUMMARY = RunSummary(
     ),
     variants=[_variant("prewarm")],
     effects=[],
+    fees=[
+        FeeSummary(
+            name="alipay-ai",
+            rate=0.0038,
+            fixed_minor=0.0,
+            minimum_minor=0.0,
+            monthly_minimum_minor=5_000_000,
+            provenance="article",
+        )
+    ],
+    claims=[
+        ClaimSummary(
+            claimed="claude-3-5-haiku-claimed",
+            measured="claude-3-5-haiku",
+            claimed_label_ms=138.0,
+            measured_label_ms=775.0,
+            claimed_call_ms=230.0,
+            measured_call_ms=1596.0,
+        )
+    ],
 )
 
 
@@ -196,6 +225,14 @@ def test_run_json_is_for_people_too(tmp_path: Path) -> None:
     text = (tmp_path / "run.json").read_text()
     assert text.startswith('{\n  "schema": 1,\n  "run_id": "20260101-000000",\n')
     assert text.endswith("}\n")
+
+
+def test_a_run_from_before_there_were_fees_and_claims_is_still_read(tmp_path: Path) -> None:
+    record.write(tmp_path, SUMMARY, Rows())
+    told = msgspec.json.decode((tmp_path / "run.json").read_bytes(), type=dict[str, object])
+    del told["fees"], told["claims"]
+    (tmp_path / "run.json").write_bytes(msgspec.json.encode(told))
+    assert record.read(tmp_path)[0] == msgspec.structs.replace(SUMMARY, fees=[], claims=[])
 
 
 def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:

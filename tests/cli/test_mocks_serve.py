@@ -66,8 +66,10 @@ class Serving:
 
 
 @contextlib.contextmanager
-def serving(cwd: Path, *args: str, command: Sequence[str] = COMMAND) -> Iterator[Serving]:
-    (cwd / "quick.toml").write_text(QUICK)
+def serving(
+    cwd: Path, *args: str, command: Sequence[str] = COMMAND, profile: str = QUICK
+) -> Iterator[Serving]:
+    (cwd / "quick.toml").write_text(profile)
     with subprocess.Popen(
         [*command, "mocks", "serve", "--port", "0", "--json", "--profile", "quick.toml", *args],
         cwd=cwd,
@@ -173,8 +175,10 @@ def test_the_log_and_the_seed_replay_what_was_served(tmp_path: Path) -> None:
 
 def test_told_to_end_it_finishes_the_calls_under_way(tmp_path: Path) -> None:
     answers: list[httpx.Response] = []
-    # Two calls at one slot: the second is still in the queue when the end is told.
-    with serving(tmp_path, "--capacity", "quick=1", "--log", "log") as server:
+    # Two calls at one slot, each of a second: neither has its answer when the end is told.
+    slow = QUICK.replace("= 50.0", "= 1000.0").replace("= 150.0", "= 1100.0")
+    args = ("--capacity", "quick=1", "--log", "log")
+    with serving(tmp_path, *args, profile=slow) as server:
         clients = [threading.Thread(target=lambda: answers.append(server.chat())) for _ in range(2)]
         for client in clients:
             client.start()

@@ -30,6 +30,7 @@ from tests.worlds import (
 STRATEGIES = pytest.mark.parametrize("strategy", all_strategies(), ids=lambda one: one.name)
 PATIENCE_MS = 30_000
 
+
 def _lost_forever(*stages: str) -> Troubles:
     return {(0, stage, 1): never_sent for stage in stages}
 

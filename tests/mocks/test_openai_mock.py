@@ -279,7 +279,8 @@ def test_a_provider_lists_its_own_models_by_name_and_id(provider: str) -> None:
     own = {name for name, of in MODELS.items() if of.provider == provider}
     ids = {of.model for of in MODELS.values() if of.provider == provider and of.model}
     assert set(listed) == own | ids
-    assert [json.loads(told.body)["owned_by"] for told in each] == [provider] * len(own)
+    assert {json.loads(told.body)["id"] for told in each} == own
+    assert {json.loads(told.body)["object"] for told in each} == {"model"}
 
 
 # Structured output

@@ -301,3 +301,12 @@ def test_each_tells_of_itself_what_its_api_tells() -> None:
     for name in ("x-ratelimit-limit-req-minute", "x-ratelimit-remaining-req-minute"):
         assert told[name] == foreign[name]
     assert "x-ratelimit-limit-tokens-minute" not in told
+
+
+def test_mistrals_cards_say_what_a_model_can() -> None:
+    told = json.loads(MISTRAL.encode_listing(["a", "b"], "", 17))
+    assert (told["object"], [card["id"] for card in told["data"]]) == ("list", ["a", "b"])
+    card = json.loads(MISTRAL.encode_listing(["a"], "a", 17))
+    assert card == told["data"][0]
+    assert (card["type"], card["created"]) == ("base", 17)
+    assert card["capabilities"]["function_calling"] is True

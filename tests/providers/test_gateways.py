@@ -208,3 +208,12 @@ def test_portkey_takes_a_key_of_its_own_or_a_bearers() -> None:
     own = httpx.Request("POST", "http://m", headers={"x-portkey-api-key": "k"})
     bearer = httpx.Request("POST", "http://m", headers={"authorization": "Bearer k"})
     assert (PORTKEY.key_of(own), PORTKEY.key_of(bearer)) == ("k", "k")
+
+
+def test_openrouters_cards_name_no_price_that_nobody_told() -> None:
+    told = json.loads(OPENROUTER.encode_listing(["openai/a", "google/b"], "", 17))
+    assert (told["total_count"], told["links"]) == (2, {"next": None})
+    card = told["data"][0]
+    assert (card["id"], card["canonical_slug"]) == ("openai/a", "openai/a")
+    assert card["pricing"] == {"prompt": "-1", "completion": "-1"}
+    assert json.loads(OPENROUTER.encode_listing(["openai/a"], "openai/a", 17)) == card

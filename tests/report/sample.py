@@ -120,7 +120,8 @@ def _play(rows: Rows, name: str, on: set[str], round_: int, turn: int, met: Weat
         rows.spans.append(
             SpanRow(
                 name, round_, conversation, place, i, s.stage, "mock", due + s.start,
-                due + first_byte, due + first_byte, due + s.end, 1000 * (s.end - s.start), 0.0, 200, 1, s.critical,
+                due + first_byte, due + first_byte, due + s.end, 1000 * (s.end - s.start), 0.0,
+                200, 1, s.critical,
             )
         )  # fmt: skip
     amount = 1200 + 37 * turn
@@ -155,6 +156,7 @@ def _summarise(name: str, on: set[str], rows: Rows) -> VariantSummary:
         prewarm="prewarm" in on,
         token_cache="token_cache" in on,
         parallel_confirm="parallel_confirm" in on,
+        pay="wechat-ai",
         turns=len(flows),
         slo={f"{s}s": float(np.sum(answered <= 1000 * s)) / len(flows) for s in (1, 3, 5)},
         calls_per_turn=sum(f.calls for f in flows) / len(flows),

@@ -23,6 +23,9 @@ from scenarios import SCENARIOS
 
 FOLDER = Path(__file__).parents[2] / "scenarios"
 STRATEGIES = {strategy.name: strategy for strategy in all_strategies()}
+TURNS = 24
+ENDS = "baseline prewarm+token_cache+parallel_confirm"
+"""The strategies that differ most, where a story's point holds under all of them alike."""
 
 
 @dataclass
@@ -41,7 +44,7 @@ class Told:
 
 
 @cache
-def tell(scenario: str, turns: int = 40, **options: str) -> Told:
+def tell(scenario: str, turns: int = TURNS, **options: str) -> Told:
     sets = tuple(options.pop("sets", "").split()) if "sets" in options else ()
     names = options.pop("strategies", "").split() or list(STRATEGIES)
     chosen = Options(scenario=scenario, parameters=sets, **options)  # type: ignore[arg-type]
@@ -74,7 +77,7 @@ def test_a_story_is_told_to_its_end_under_every_strategy(scenario: str) -> None:
     told = tell(scenario)
     health, reasons = examine(told.tally, "virtual")
     assert reasons == []
-    assert health.due == health.started == health.finished == 8 * 40
+    assert health.due == health.started == health.finished == 8 * TURNS
     assert {flow.variant for flow in told.flows} == set(STRATEGIES)
 
 
@@ -118,7 +121,7 @@ def test_every_file_that_tells_a_story_is_shipped() -> None:
 
 
 def test_legs_of_a_bill_add_up_to_it_and_are_all_paid_or_none() -> None:
-    told = tell("split_bill", sets="broke_share=0.3")
+    told = tell("split_bill", sets="broke_share=0.3", strategies=ENDS)
     for variant, books in told.books.items():
         bills: dict[tuple[str, int], list[Entry]] = defaultdict(list)
         for entry in entries(books):
@@ -158,7 +161,7 @@ def test_whoever_switches_methods_makes_warm_sessions_worthless() -> None:
 
 
 def test_a_switch_between_providers_takes_each_ones_own_session() -> None:
-    told = tell("method_switch", pay="wechat-ai+unionpay-ai")
+    told = tell("method_switch", pay="wechat-ai+unionpay-ai", strategies=ENDS)
     for books in told.books.values():
         assert all(e.terms and e.terms.method == "balance" for e in books["wechat-ai"])
         assert all(books.values())
@@ -173,7 +176,7 @@ def test_routing_sends_small_sums_one_way_and_large_ones_the_other() -> None:
 
 
 def test_a_wish_is_scored_beside_its_reading_and_a_suspect_one_is_never_sent() -> None:
-    told = tell("fraud_checked", sets="suspect_share=0.3")
+    told = tell("fraud_checked", sets="suspect_share=0.3", strategies=ENDS)
     begun = {
         (span.variant, span.conversation, span.turn, span.attempt): span.start_s
         for span in told.spans("intent")
@@ -183,15 +186,15 @@ def test_a_wish_is_scored_beside_its_reading_and_a_suspect_one_is_never_sent() -
     for span in scores:
         assert begun[span.variant, span.conversation, span.turn, 1] == span.start_s
     declined = [flow for flow in told.flows if flow.outcome == "declined"]
-    assert len(declined) > 8
+    assert len(declined) > 4
     for books in told.books.values():
         assert all(e.terms and e.terms.payee != "payee-suspect" for e in entries(books))
 
 
 def test_an_outage_fails_turns_and_a_gateway_with_a_fallback_saves_them() -> None:
     sets = "down_from_s=2 down_for_s=20"
-    down = tell("failover", gateway="none", sets=sets, strategies="baseline")
-    saved = tell("failover", sets=sets, strategies="baseline")
+    down = tell("failover", gateway="none", sets=sets, turns=40, strategies="baseline")
+    saved = tell("failover", sets=sets, turns=40, strategies="baseline")
     failed = [flow for flow in down.flows if flow.outcome == "error"]
     assert 5 < len(failed) < len(down.flows)
     assert {flow.outcome for flow in saved.flows} == {"paid"}

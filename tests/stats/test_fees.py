@@ -1,5 +1,7 @@
 """Fee schedules and where they cross, against the article's figures and against brute force."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,7 +84,7 @@ def test_between_neighbouring_break_evens_the_same_one_stays_cheaper(
 ) -> None:
     edges = [100.0, *(at.amount_minor for at in break_evens([one, other], 100, 100_000)), 100_000.0]
     amounts = [100 * 1000 ** (n / 200) for n in range(201)]
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         gaps = [
             fee_minor(one, amount) - fee_minor(other, amount)
             for amount in amounts
@@ -104,4 +106,4 @@ def test_a_monthly_minimum_has_two_readings(
     payments: int, of_fees: float, of_volume: float
 ) -> None:
     told = with_minimum_minor(ALIPAY, 10_000, payments)
-    assert told == (pytest.approx(of_fees), pytest.approx(of_volume))
+    assert told == pytest.approx((of_fees, of_volume))
