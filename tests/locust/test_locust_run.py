@@ -90,9 +90,8 @@ def test_bad_input_is_one_line_and_exit_code_2() -> None:
         "'nowhere'": ("--scenario", "nowhere"),
         "--seed": ("--seed", "x", *TWO_WORKERS),
     }
-    for word, done in zip(
-        mistakes, ran(*(locust({}, *more) for more in mistakes.values())), strict=True
-    ):
+    runs = ran(*(locust({}, *more) for more in mistakes.values()))
+    for word, done in zip(mistakes, runs, strict=True):
         assert done.returncode == 2
         assert done.stdout == ""
         (line,) = done.stderr.splitlines()
