@@ -50,8 +50,14 @@ def compare(
         str, typer.Option(metavar="R", help="Turns per second, all strategies together.")
     ] = "50",
     vary: Annotated[
-        str, typer.Option(metavar="LIST", help="The mitigations to vary; the rest stay off.")
-    ] = "prewarm,token_cache,parallel_confirm",
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            help="The mitigations to vary; the rest stay off.  [default: all three: "
+            "prewarm,token_cache,parallel_confirm]",
+            show_default=False,
+        ),
+    ] = None,
     pay: Pay = None,
     intent: Intent = None,
     confirm: Confirm = None,
@@ -98,10 +104,11 @@ def compare(
     """
     from harness.cli.problems import Problems
     from harness.cli.setup import Options, checked
-    from harness.flow.strategy import all_strategies
+    from harness.flow.strategy import MITIGATIONS, all_strategies
 
     problems = Problems()
-    factors = [] if providers else problems.mitigations("--vary", vary)
+    varied = ",".join(MITIGATIONS) if vary is None else vary
+    factors = [] if providers else problems.mitigations("--vary", varied)
     rounds_ = problems.whole("--rounds", rounds, 1, 10_000)
     turns = problems.whole("--flows", flows, 1, 10_000_000)
     if problems.none and turns < rounds_:
@@ -125,6 +132,8 @@ def compare(
     if providers:
         strategies = [problems.strategy("--strategy", strategy)]
         pays = problems.payments("--pay", pay, scenario)
+        if vary is not None:
+            problems.add("--vary is not for --providers, which varies who is paid by: leave it out")
     else:
         strategies, pays = all_strategies(factors), []
         if strategy != "baseline":

@@ -142,9 +142,15 @@ def _probe(
     rate = problems.number("--rate", options.rate, LEAST_RATE, MOST_RATE)
     if problems.clock(options.clock) == "virtual":
         problems.add("--clock virtual: a URL is probed on the real clock only; leave it out")
-    only_flows = (options.think_scale, options.port)
-    if options.parameters or strategy != "baseline" or only_flows != (None, None):
-        problems.add('"load http" takes no --set, --strategy, --think-scale or --port: it probes')
+    only_flows = (
+        options.think_scale, options.port, options.pay, options.gateway, options.fallback,
+        options.capacity, *options.models.values(),
+    )  # fmt: skip
+    if options.parameters or strategy != "baseline" or any(of is not None for of in only_flows):
+        problems.add(
+            '"load http" only probes: it takes no --set, --strategy, --think-scale or --port, and '
+            "nobody who plays in a flow"
+        )
     probe = HttpProbe(problems.url("--url", url))
     problems.settle()
     run = Run(

@@ -66,6 +66,11 @@ class Score(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     score: int
 
+    def __post_init__(self) -> None:
+        # Not in the schema: not every provider's structured output knows bounds.
+        if not 0 <= self.score <= 100:
+            raise ValueError("a score is from 0 to 100")
+
 
 @dataclass(frozen=True, slots=True)
 class Voice:

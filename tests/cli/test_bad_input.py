@@ -124,7 +124,8 @@ MISTAKES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("a port on the virtual clock", (*COMPARE, "--port", "8080"), ("--port", "leave it out")),
     ("a port that cannot be", (*LOAD, "--port", "0"), ("--port", "from 1 to 65,535", "'0'")),
     ("a virtual URL", (*HTTP, *URL, "--clock", "virtual"), ("--clock virtual", "leave it out")),
-    ("a strategy of a URL", (*HTTP, *URL, "--strategy", "prewarm"), ("--strategy", "it probes")),
+    ("a strategy of a URL", (*HTTP, *URL, "--strategy", "prewarm"), ("--strategy", "only probes")),
+    ("a payer of a URL", (*HTTP, *URL, "--pay", "flat"), ("only probes", "nobody who plays")),
 ]  # fmt: skip
 
 NUMBERS = [

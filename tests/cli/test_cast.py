@@ -130,6 +130,7 @@ def test_providers_are_compared_under_one_strategy(tmp_path: Path) -> None:
         (("--providers", "--pay", "flat"), "at least two"),
         (("--providers", "--pay", "flat,flat"), "each once"),
         (("--strategy", "prewarm"), "--providers"),
+        (("--providers", "--vary", "prewarm"), "leave it out"),
         (("--pay", "flat", "--sweep-session-share"), "a provider with sessions"),
     ],
 )

@@ -97,6 +97,8 @@ NO_SCORES = [
     _says(7.5),
     _says(None),
     _says(True),
+    _says(-1),
+    _says(101),
     model_says(text='{"score": 7, "card_number": "4111111111111111"}'),
     model_says(("authorize_payment", "{}")),
 ]
