@@ -18,9 +18,9 @@ import msgspec
 from harness.providers.call import UNREADABLE
 from harness.providers.chat import Ask, Served, Trouble
 from harness.providers.openai import Answer, ApiError, Dialect, ErrorBody, trouble_headers
-from harness.providers.openai_ask import Request
-from harness.providers.openai_rules import COMMON, Rule, bad
-from harness.providers.openai_said import Manner
+from harness.providers.openai.ask import Request
+from harness.providers.openai.rules import COMMON, Rule, bad
+from harness.providers.openai.said import Manner
 
 FORBIDDEN = "extra_forbidden"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from harness.providers.call import Call, Endpoint
 from harness.providers.chat import Ask, Reply, Trouble
 from harness.providers.openai import Answer, Dialect, trouble_headers
-from harness.providers.openai_rules import COMMON, Rule, a_tool_to_choose
+from harness.providers.openai.rules import COMMON, Rule, a_tool_to_choose
 
 RULES: tuple[Rule, ...] = (*COMMON, a_tool_to_choose)
 """What a gateway refuses before it asks anybody."""

@@ -12,7 +12,7 @@ import msgspec
 from harness.providers.chat import Ask, Served, Trouble
 from harness.providers.gateway import RULES, Gateway, Routed, plain_headers
 from harness.providers.openai import OPENAI, Answer, ApiError, Dialect, ErrorBody, bearer
-from harness.providers.openai_said import Manner
+from harness.providers.openai.said import Manner
 from harness.providers.openrouter import OPENROUTER
 
 # LiteLLM

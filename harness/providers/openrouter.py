@@ -13,7 +13,7 @@ from harness.providers import sse
 from harness.providers.chat import Ask, Served, Trouble
 from harness.providers.gateway import RULES, Gateway, plain_headers
 from harness.providers.openai import Answer
-from harness.providers.openai_said import DONE, Manner
+from harness.providers.openai.said import DONE, Manner
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from harness.flow.payers import Payment, Refund, Settlement, sessionless
 from harness.flow.payers.alipay_ai import NOTICE_PATIENCE_S, AlipayAi
 from harness.flow.wish import Wish
 from harness.providers import alipay_ai as wire
-from harness.providers import alipay_trade as trade
+from harness.providers.alipay_ai import trade
 from harness.providers.call import Endpoint, Malformed, Overloaded, ProviderFault, Unreachable
 from harness.providers.told import decode_draw
 from mocks.alipay_ai import AlipayAi as Mock

@@ -11,7 +11,7 @@ import msgspec
 
 from harness.clock import VirtualClock, run, unix_s
 from harness.providers import alipay_ai as wire
-from harness.providers import alipay_trade as trade
+from harness.providers.alipay_ai import trade
 from harness.providers.call import Call, Endpoint
 from mocks.alipay_ai import AlipayAi, credentials
 from mocks.figures import Limits

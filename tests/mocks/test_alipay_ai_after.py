@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from harness.providers import alipay_ai as wire
-from harness.providers import alipay_trade as trade
+from harness.providers.alipay_ai import trade
 from tests.mocks.alipay_shop import (
     BLOCKED,
     Shop,

@@ -7,9 +7,9 @@ import httpx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.providers import alipay_trade as trade
 from harness.providers import rsa2
-from harness.providers.alipay_form import APP_PAY
+from harness.providers.alipay_ai import trade
+from harness.providers.alipay_ai.form import APP_PAY
 from tests.mocks.alipay_shop import (
     BLOCKED,
     Shop,

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from harness.providers import alipay_ai as wire
-from harness.providers import alipay_trade as trade
+from harness.providers.alipay_ai import trade
 from harness.providers.call import Endpoint, Overloaded, RateLimited, Unauthorized
 from harness.providers.told import decode_told
 from mocks.alipay_ai import BUYER_ID, credentials

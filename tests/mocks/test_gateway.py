@@ -15,7 +15,7 @@ from harness.providers import MODELS as WIRES
 from harness.providers.call import Endpoint, Malformed, Overloaded, RateLimited, Unauthorized
 from harness.providers.chat import Ask, Message, Reply
 from harness.providers.gateway import Gateway
-from harness.providers.openai_got import decode_reply
+from harness.providers.openai.got import decode_reply
 from harness.providers.told import DrawKey
 from mocks.figures import Limits, Outage
 from mocks.host import IN_PROCESS_URL, KEY, MockConfig, endpoints

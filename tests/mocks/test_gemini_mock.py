@@ -9,9 +9,10 @@ from hypothesis import given, settings
 
 from harness.flow.tools import TOOLS, read_wish
 from harness.flow.wish import Wish
-from harness.providers import openai_got, sse
+from harness.providers import sse
 from harness.providers.chat import Ask, Message, Reply, Schema
 from harness.providers.gemini import COMPATIBLE, GEMINI
+from harness.providers.openai import got as openai_got
 from mocks.figures import Limits
 from mocks.host import IN_PROCESS_URL, KEY, MockConfig, endpoints
 from mocks.profile import ModelProfile, load, names

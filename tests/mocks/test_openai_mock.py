@@ -16,7 +16,7 @@ from harness.providers.call import Endpoint, Malformed, Unauthorized
 from harness.providers.chat import Ask, Message, Reply, Schema
 from harness.providers.dialects import DEEPSEEK, DIALECTS, MISTRAL
 from harness.providers.openai import OPENAI, Dialect
-from harness.providers.openai_got import decode_reply
+from harness.providers.openai.got import decode_reply
 from harness.providers.sse import is_keep_alive
 from harness.providers.told import DrawKey
 from harness.record import Outcome

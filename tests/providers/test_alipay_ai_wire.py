@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.providers import alipay_ai as wire
-from harness.providers import alipay_trade as trade
+from harness.providers.alipay_ai import trade
 from harness.providers.call import (
     Call,
     Malformed,

@@ -3,8 +3,8 @@
 import pytest
 
 from harness.providers import anthropic as wire
-from harness.providers import anthropic_reply
 from harness.providers.anthropic import ANTHROPIC
+from harness.providers.anthropic import reply as anthropic_reply
 from harness.providers.call import Malformed, Overloaded, ProviderFault, RateLimited, Unauthorized
 from harness.providers.chat import Ask, Message, Reply, ToolCall, Usage
 from tests.providers.anything import decoded, lines_ended_by

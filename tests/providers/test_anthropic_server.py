@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.providers import anthropic as wire
-from harness.providers import anthropic_reply
 from harness.providers.anthropic import ANTHROPIC, VERSION
+from harness.providers.anthropic import reply as anthropic_reply
 from harness.providers.call import Endpoint, Malformed, Overloaded, ProviderFault, RateLimited
 from harness.providers.chat import (
     Ask,

@@ -23,8 +23,8 @@ from harness.providers.chat import (
 )
 from harness.providers.dialects import DEEPSEEK, DIALECTS, MISTRAL, QWEN
 from harness.providers.openai import Dialect
-from harness.providers.openai_ask import SCHEMA_WORDS
-from harness.providers.openai_got import decode_reply, decode_stream
+from harness.providers.openai.ask import SCHEMA_WORDS
+from harness.providers.openai.got import decode_reply, decode_stream
 from harness.providers.sse import is_keep_alive
 from tests.providers.anything import pieces
 from tests.providers.foreign import read

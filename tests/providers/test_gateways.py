@@ -11,7 +11,7 @@ from harness.providers.call import Endpoint, Overloaded, ProviderFault, RateLimi
 from harness.providers.chat import Ask, Message, Reply, Served, Trouble, TroubleKind, Usage
 from harness.providers.gateway import Gateway, Routed
 from harness.providers.gateways import LITELLM, PORTKEY, TOKENMIX
-from harness.providers.openai_got import decode_reply, decode_stream
+from harness.providers.openai.got import decode_reply, decode_stream
 from harness.providers.openrouter import OPENROUTER
 from harness.providers.sse import is_keep_alive
 from tests.providers.foreign import read

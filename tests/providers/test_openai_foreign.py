@@ -12,7 +12,7 @@ from harness.providers.call import (
 )
 from harness.providers.chat import Ask, Message, Reply, ToolCall, Usage
 from harness.providers.openai import OPENAI
-from harness.providers.openai_got import decode_reply, decode_stream
+from harness.providers.openai.got import decode_reply, decode_stream
 from tests.providers.anything import lines_ended_by
 from tests.providers.foreign import FOLDER, read
 

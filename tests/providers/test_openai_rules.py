@@ -10,7 +10,7 @@ from harness.flow.tools import TOOLS
 from harness.providers.call import Endpoint
 from harness.providers.chat import Ask, Message, Tool, Trouble
 from harness.providers.openai import OPENAI
-from harness.providers.openai_rules import breach
+from harness.providers.openai.rules import breach
 
 USER = {"role": "user", "content": "hi"}
 CALL = {"id": "call_1", "type": "function", "function": {"name": "pay", "arguments": "{}"}}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from harness.providers.call import Endpoint, ProviderFault
 from harness.providers.chat import Ask, Headroom, Message, Served, Trouble, TroubleKind
 from harness.providers.openai import BODY_LIMIT, OPENAI, PATH, go_duration
-from harness.providers.openai_got import decode_reply
+from harness.providers.openai.got import decode_reply
 
 AT = Endpoint("http://model/v1", "a-key")
 HI = Ask(model="m", messages=[Message("user", "hi")])

@@ -31,7 +31,7 @@ from harness.providers.chat import (
     Usage,
 )
 from harness.providers.openai import OPENAI, PATH
-from harness.providers.openai_got import decode_reply, decode_stream
+from harness.providers.openai.got import decode_reply, decode_stream
 from harness.transport import measure
 from tests.providers.anything import pieces, replies
 

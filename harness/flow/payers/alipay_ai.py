@@ -13,7 +13,7 @@ from harness.flow.inbox import Inbox, Notice
 from harness.flow.payers import Payment, Refund, Session, Settlement, Stale, sessionless
 from harness.flow.wish import Wish
 from harness.providers import alipay_ai as wire
-from harness.providers import alipay_trade as trade
+from harness.providers.alipay_ai import trade
 from harness.providers.call import Endpoint, Malformed, Unreachable
 from harness.record import Outcome
 

@@ -2,7 +2,7 @@
 
 Source: the API reference of POST /chat/completions and GET /models, its guides on errors and rate
 limits, and openai-python 3.57. A `Dialect` is one provider's way of speaking it; `OPENAI` is the
-original. What is asked is in openai_ask.py, what is answered in openai_said.py and openai_got.py,
+original. What is asked is in ask.py, what is answered in said.py and got.py,
 what is refused in openai_rules.py.
 """
 
@@ -14,10 +14,11 @@ from typing import Literal
 import httpx
 import msgspec
 
-from harness.providers import openai_got, openai_said, sse
+from harness.providers import sse
 from harness.providers.call import UNREADABLE, Call, Endpoint
 from harness.providers.chat import Ask, Reply, Served, Trouble
-from harness.providers.openai_ask import (
+from harness.providers.openai import got, said
+from harness.providers.openai.ask import (
     Choice,
     FunctionName,
     Request,
@@ -26,9 +27,9 @@ from harness.providers.openai_ask import (
     schema_in_words,
     written,
 )
-from harness.providers.openai_rules import OPENAI as OPENAI_RULES
-from harness.providers.openai_rules import Rule, shape_trouble
-from harness.providers.openai_said import OWN, Manner
+from harness.providers.openai.rules import OPENAI as OPENAI_RULES
+from harness.providers.openai.rules import Rule, shape_trouble
+from harness.providers.openai.said import OWN, Manner
 from harness.providers.problem import retry_after
 
 PATH = "/chat/completions"
@@ -79,7 +80,7 @@ class Dialect:
             },
             content=self._body(ask),
         )
-        return Call(self.NAME, request, openai_got.decode_reply)
+        return Call(self.NAME, request, got.decode_reply)
 
     def opens_with(self, key: str) -> dict[str, str]:
         """The headers that carry a client's key."""
@@ -125,10 +126,10 @@ class Dialect:
         return read(wire)
 
     def encode_reply(self, reply: Reply) -> bytes:
-        return openai_said.encode_reply(reply, self.manner)
+        return said.encode_reply(reply, self.manner)
 
     def encode_stream(self, reply: Reply, pieces: Sequence[str], ask: Ask) -> list[bytes]:
-        return openai_said.encode_stream(reply, pieces, ask, self.manner)
+        return said.encode_stream(reply, pieces, ask, self.manner)
 
     def encode_keep_alive(self, stream: bool) -> bytes:
         if stream:

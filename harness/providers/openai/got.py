@@ -13,7 +13,7 @@ import msgspec
 from harness.providers import sse
 from harness.providers.call import UNREADABLE, Malformed, Overloaded, ProviderFault, fault_of, parse
 from harness.providers.chat import Finish, Reply, ToolCall, Usage
-from harness.providers.openai_ask import Part, text_of
+from harness.providers.openai.ask import Part, text_of
 
 
 def decode_reply(status: int, headers: httpx.Headers, body: bytes) -> Reply:

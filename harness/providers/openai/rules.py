@@ -13,7 +13,7 @@ import msgspec
 
 from harness.providers.call import UNREADABLE
 from harness.providers.chat import Trouble
-from harness.providers.openai_ask import Request, ToolChoice, WireMessage, text_of
+from harness.providers.openai.ask import Request, ToolChoice, WireMessage, text_of
 
 Rule = Callable[[Request], Trouble | None]
 

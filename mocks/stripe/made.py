@@ -20,7 +20,7 @@ from harness.providers.stripe.objects import (
     Refund,
 )
 from harness.providers.stripe.requests import CreateIntent, CreateMethod, CreateRefund
-from mocks.stripe_cards import Card, Decline
+from mocks.stripe.cards import Card, Decline
 
 
 def method(id_: str, card: Card, asked: CreateMethod | None, now: int) -> PaymentMethod:

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import httpx
 import msgspec
 
-from harness.providers import anthropic_reply as wire
-from harness.providers.anthropic_ask import Request, breach, read, written
+from harness.providers.anthropic import reply as wire
+from harness.providers.anthropic.ask import Request, breach, read, written
 from harness.providers.call import (
     UNREADABLE,
     Call,

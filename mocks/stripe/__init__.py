@@ -53,8 +53,8 @@ from mocks.idempotency import Clash, Idempotency
 from mocks.ledger import Ledger
 from mocks.profile import PaymentProfile
 from mocks.setting import Setting
-from mocks.stripe_payments import Payments
-from mocks.stripe_shelf import Shelf, no_such
+from mocks.stripe.payments import Payments
+from mocks.stripe.shelf import Shelf, no_such
 
 KEY_LIFETIME_S = 86_400.0
 MOST_ENDPOINTS = 16

@@ -29,8 +29,8 @@ import httpx
 import msgspec
 
 from harness.providers import rsa2
-from harness.providers.alipay_form import APP_PAY, breach, params_of, signed
-from harness.providers.alipay_trade import (
+from harness.providers.alipay_ai.form import APP_PAY, breach, params_of, signed
+from harness.providers.alipay_ai.trade import (
     METHODS,
     AppPay,
     Biz,

@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from harness.providers import sse
 from harness.providers.chat import Ask, Reply, Usage
-from harness.providers.openai_ask import CalledFunction
+from harness.providers.openai.ask import CalledFunction
 
 DONE = sse.encode_json(b"[DONE]")
 PART = 23

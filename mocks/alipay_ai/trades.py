@@ -5,8 +5,8 @@ from hashlib import blake2b
 
 from msgspec.structs import replace
 
-from harness.providers import alipay_trade as wire
-from harness.providers.alipay_trade import Notice, Reply, beijing, yuan
+from harness.providers.alipay_ai import trade as wire
+from harness.providers.alipay_ai.trade import Notice, Reply, beijing, yuan
 from mocks.ledger import BLOCKED_PAYEE, Entry, State, Terms
 
 APP_ID = "2021000000000001"

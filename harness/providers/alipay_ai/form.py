@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from harness.providers import rsa2
-from harness.providers.alipay_trade import METHODS, Biz, is_time
+from harness.providers.alipay_ai.trade import METHODS, Biz, is_time
 from harness.providers.call import Endpoint
 
 APP_PAY = "alipay.trade.app.pay"

@@ -14,7 +14,7 @@ import httpx
 from harness import draws
 from harness.clock import unix_s
 from harness.providers import alipay_ai as wire
-from harness.providers.alipay_trade import (
+from harness.providers.alipay_ai.trade import (
     AppPay,
     Cancel,
     Close,
@@ -31,8 +31,8 @@ from harness.providers.alipay_trade import (
     refusal,
 )
 from harness.providers.told import DrawKey
-from mocks import alipay_trades as tell
-from mocks.alipay_trades import APP_ID, SELLER_ID, SETTLED, Trade, terms_of
+from mocks.alipay_ai import trades as tell
+from mocks.alipay_ai.trades import APP_ID, SELLER_ID, SETTLED, Trade, terms_of
 from mocks.courier import Courier
 from mocks.keys import signing_pair
 from mocks.ledger import Ledger, No, Refused, Terms

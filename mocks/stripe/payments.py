@@ -30,10 +30,10 @@ from harness.providers.stripe.requests import (
     CreateMethod,
     CreateRefund,
 )
-from mocks import stripe_made as made
 from mocks.ledger import Entry, Ledger, Refused, Terms, declines
-from mocks.stripe_cards import AUTHENTICATE, GENERIC, Card, Decline, Verdict, by_name, by_number
-from mocks.stripe_shelf import Shelf, no_such
+from mocks.stripe import made
+from mocks.stripe.cards import AUTHENTICATE, GENERIC, Card, Decline, Verdict, by_name, by_number
+from mocks.stripe.shelf import Shelf, no_such
 
 
 class Payments:

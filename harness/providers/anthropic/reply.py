@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from harness.providers import chat, sse
-from harness.providers.anthropic_ask import Block, own, tool_call, tool_use
+from harness.providers.anthropic.ask import Block, own, tool_call, tool_use
 from harness.providers.call import Malformed, fault_of, parse
 from harness.providers.chat import Finish, Reply
 

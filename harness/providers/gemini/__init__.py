@@ -20,7 +20,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from harness.providers import gemini_ask, openai, sse
+from harness.providers import openai, sse
 from harness.providers.call import (
     UNREADABLE,
     Call,
@@ -32,7 +32,8 @@ from harness.providers.call import (
     parse,
 )
 from harness.providers.chat import Ask, Finish, Reply, Served, Trouble, TroubleKind, Usage
-from harness.providers.gemini_ask import Content, Part, call_of, calls_in
+from harness.providers.gemini import ask as gemini_ask
+from harness.providers.gemini.ask import Content, Part, call_of, calls_in
 
 BODY_LIMIT = 20 * 1024 * 1024
 _PATH = re.compile(r"/v1(?:beta|alpha)?/models/(?P<model>[^:]+):(?P<method>\w+)$")
