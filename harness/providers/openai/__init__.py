@@ -2,8 +2,8 @@
 
 Source: the API reference of POST /chat/completions and GET /models, its guides on errors and rate
 limits, and openai-python 3.57. A `Dialect` is one provider's way of speaking it; `OPENAI` is the
-original. What is asked is in ask.py, what is answered in said.py and got.py,
-what is refused in openai_rules.py.
+original. What is asked is in ask.py, what is answered in said.py and got.py, what is refused in
+rules.py.
 """
 
 import re
