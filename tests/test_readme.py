@@ -15,7 +15,9 @@ import httpx
 import msgspec
 import pytest
 
+from harness.providers import MODELS
 from harness.record import RunSummary
+from mocks.profile import GatewayProfile, ModelProfile, PaymentProfile, load, names
 from tests.cli.command import hear_interrupts
 from tests.readme import BLOCK, README, compare, shown
 
@@ -144,3 +146,36 @@ def _only_late(out: Path) -> bool:
         return False
     reasons = msgspec.json.decode(kept.read_bytes(), type=RunSummary).invalid_because
     return bool(reasons) and all("is over the limit of" in reason for reason in reasons)
+
+
+def _cast_rows() -> dict[str, str]:
+    """The rows of the tables of systems, by each name in their first cell."""
+    cast = TEXT.split("## The cast")[1].split("\n## ")[0]
+    rows = [line for line in cast.splitlines() if line.startswith("| `")]
+    return {name: row for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])}
+
+
+def test_the_cast_shown_is_the_cast_there_is() -> None:
+    named = set(_cast_rows())
+    assert named == {*names(PaymentProfile), *MODELS}
+
+
+@pytest.mark.parametrize("name", names(ModelProfile))
+def test_each_models_latency_is_shown_with_its_provenance(name: str) -> None:
+    profile = load(name, ModelProfile)
+    told = _cast_rows()[profile.provider].split("|")[3]
+    groups = {group.split()[-1]: group for group in told.split(";")}
+    assert f"`{name}`" in groups[profile.latency.provenance]
+
+
+@pytest.mark.parametrize("name", names(PaymentProfile))
+def test_each_payment_providers_figures_are_shown_with_their_provenance(name: str) -> None:
+    profile, cells = load(name, PaymentProfile), _cast_rows()[name].split("|")
+    assert cells[3].strip() == profile.overhead.provenance
+    assert f"{profile.fee.provenance}: " in cells[4]
+
+
+@pytest.mark.parametrize("name", names(GatewayProfile))
+def test_each_gateways_hop_is_shown_with_its_provenance(name: str) -> None:
+    told = _cast_rows()[name].split("|")[3]
+    assert told.strip().startswith(load(name, GatewayProfile).hop.provenance)
