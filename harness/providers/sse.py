@@ -57,8 +57,11 @@ def decode_events(body: bytes) -> Iterator[Event]:
 def is_keep_alive(chunk: bytes) -> bool:
     """Whether the bytes hold nothing but blank lines and comments, as servers send them to a client
     that has to wait: they are no part of an answer, of whatever kind."""
-    lines = _LINE_END.split(chunk.decode("utf-8", "replace"))
-    return all(not line.strip() or line.startswith(":") for line in lines)
+    first = chunk[:1]
+    if first != b":" and first.strip():
+        return False  # So most chunks are told apart without reading them.
+    lines = chunk.replace(b"\r", b"\n").split(b"\n")
+    return all(not line.strip() or line.startswith(b":") for line in lines)
 
 
 def _lines(body: bytes) -> list[str]:

@@ -67,7 +67,8 @@ def draw_waterfall(summary: RunSummary, rows: Rows) -> Figure:
     solid, hidden = Patch(fc=GREY, ec=GREY), Patch(fc="white", ec=GREY, hatch=HATCH)
     tick = Line2D([], [], color=INK, marker="|", linestyle="none", ms=9, mew=1.2)
     page.explain([solid, hidden, tick], SPAN_WORDS)
-    _finish_waterfall(panels, [m.turn.response_ms + m.turn.human_ms for m in shown])
+    human = any(m.turn.human_ms for m in shown)
+    _finish_waterfall(panels, [m.turn.response_ms + m.turn.human_ms for m in shown], human)
     return page.figure
 
 
@@ -123,12 +124,10 @@ def _draw_turn(axes: Axes, median: _Median) -> None:
     axes.tick_params(axis="y", length=0)
     axes.set_title(label(median.variant), loc="left", fontsize=9.5, weight="bold", pad=5)
     total = median.turn.response_ms + median.turn.human_ms
-    human = f" without {median.turn.human_ms:.0f} ms of the user's" if median.turn.human_ms else ""
     axes.axvline(total, color=INK, linewidth=1.2)
     axes.annotate(
-        f"{median.turn.response_ms:.0f} ms{human}", (total, 1), (0, 4),
-        xycoords=("data", "axes fraction"), textcoords="offset points", fontsize=9.5,
-        ha="center", weight="bold",
+        f"{median.turn.response_ms:.0f} ms", (total, 1), (0, 4), textcoords="offset points",
+        fontsize=9.5, xycoords=("data", "axes fraction"), ha="center", weight="bold",
     )  # fmt: skip
 
 
@@ -144,7 +143,7 @@ def _draw_span(axes: Axes, span: SpanRow, row: int, due_s: float) -> None:
         axes.plot([first_byte, first_byte], [row - 0.31, row + 0.31], color=INK, linewidth=1.2)
 
 
-def _finish_waterfall(panels: Sequence[Axes], totals: Sequence[float]) -> None:
+def _finish_waterfall(panels: Sequence[Axes], totals: Sequence[float], human: bool) -> None:
     if not panels:
         return
     left = min(0.0, *(axes.dataLim.x0 for axes in panels))
@@ -153,4 +152,5 @@ def _finish_waterfall(panels: Sequence[Axes], totals: Sequence[float]) -> None:
         axes.grid(axis="x", color=FAINT, linewidth=0.6)
         axes.set_axisbelow(True)
         axes.tick_params(axis="x", labelbottom=axes is panels[-1])
-    panels[-1].set_xlabel("time since the turn was due, ms (one actual turn a panel)")
+    note = "; the user's time to approve is in no total" if human else ""
+    panels[-1].set_xlabel(f"time since the turn was due, ms (one actual turn a panel{note})")
