@@ -10,7 +10,7 @@ from dataclasses import Field, dataclass, replace
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from harness.flow import guard
-from harness.flow.bill import legs_of, settle_bill
+from harness.flow.bill import legs_of, query_bill, settle_bill
 from harness.flow.flow import Chat, Flow
 from harness.flow.guard import Guarded, WishT
 from harness.flow.model import Models
@@ -42,12 +42,14 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the agent remembers of a payment; the user and the models know its reference."""
+    """What the agent remembers of a payment; the user and the models know its reference. A bill
+    that was shared has legs."""
 
     reference: str
     payment: Payment
     lane: int
     outcome: Outcome
+    legs: Sequence[Payment] = ()
 
 
 class Agent:
@@ -91,8 +93,11 @@ class Agent:
         return await self._turn(chat, wish, wish.method, turn)
 
     async def refund(self, chat: Chat, wish: RefundWish) -> str:
-        """Give back what the user asks for, if the model that reasons finds that it is due."""
+        """Give back what the user asks for, if the model that reasons finds that it is due. Raises
+        ValueError for a shared bill: each leg of one is another person's money."""
         receipt = next(r for r in self.receipts if r.reference == wish.reference)
+        if receipt.legs:
+            raise ValueError("a shared bill cannot be refunded by one of those who share it")
         method = receipt.payment.wish.method
 
         async def turn(flow: Flow) -> str:
@@ -121,7 +126,7 @@ class Agent:
             whole = Payment(legs[0].bill, self._user, _as_payment(wish))
             act = settle_bill(flow, self._payers[lane], legs)
             told, outcome = await self._end(flow, act, _payment_facts(whole), "paid")
-            self.receipts.append(Receipt(_reference(whole), whole, lane, outcome))
+            self.receipts.append(Receipt(_reference(whole), whole, lane, outcome, legs))
             return told
 
         return await self._turn(chat, wish, wish.method, turn)
@@ -133,11 +138,9 @@ class Agent:
 
         async def turn(flow: Flow) -> str:
             await self._read(flow, wish)
-            session = await self._wallets[receipt.lane].session(flow, payment.wish.method)
-            stands = await self._payers[receipt.lane].query(flow, session, payment)
-            told = stands.outcome if stands else "unknown"
+            stands = await self._stands(flow, receipt)
             flow.outcome = "ok"
-            return await self._models.tell(flow, _payment_facts(payment)(told))
+            return await self._models.tell(flow, _payment_facts(payment)(stands))
 
         return await self._turn(chat, None, payment.wish.method, turn)
 
@@ -222,6 +225,14 @@ class Agent:
             # The call may have outlived its session; one that is still good is given out again.
             again = lambda: self._wallets[lane].session(flow, session.method)  # noqa: E731
             return await resolve(flow, self._payers[lane], again, session, payment)
+
+    async def _stands(self, flow: Flow, receipt: Receipt) -> Outcome:
+        payer = self._payers[receipt.lane]
+        if receipt.legs:
+            return await query_bill(flow, payer, receipt.legs)
+        session = await self._wallets[receipt.lane].session(flow, receipt.payment.wish.method)
+        stands = await payer.query(flow, session, receipt.payment)
+        return stands.outcome if stands else "unknown"
 
     async def _give_back(self, flow: Flow, receipt: Receipt, amount_minor: int) -> Settlement:
         """Sent again under the same number, a refund happens once: a fault is met by one retry.

@@ -8,6 +8,7 @@ from harness.flow.payers import Payer, Payment, Session, Settlement
 from harness.flow.recover import resolve, voided
 from harness.flow.wish import SplitWish, Wish
 from harness.providers.call import Malformed, ProviderFault
+from harness.record import Outcome
 
 
 def legs_of(bill: str, user: str, wish: SplitWish) -> list[Payment]:
@@ -42,6 +43,22 @@ async def settle_bill(flow: Flow, payer: Payer, legs: Sequence[Payment]) -> Sett
     if "error" in outcomes:
         raise Malformed("a leg of the bill could not be sent")
     return Settlement("reversed" if paid or "reversed" in outcomes else "declined")
+
+
+async def query_bill(flow: Flow, payer: Payer, legs: Sequence[Payment]) -> Outcome:
+    """How a bill stands: as its legs do, where all say the same; paid only when every leg is."""
+    stands = await asyncio.gather(*(_query_leg(flow, payer, leg) for leg in legs))
+    outcomes: set[Outcome] = {told.outcome if told else "unknown" for told in stands}
+    if len(outcomes) == 1:
+        return outcomes.pop()
+    # Of a bill that came to nothing some legs were declined and the others taken back.
+    return "reversed" if outcomes <= {"declined", "reversed", "refunded"} else "unknown"
+
+
+async def _query_leg(flow: Flow, payer: Payer, leg: Payment) -> Settlement | None:
+    """Only the person who pays a leg can ask after it."""
+    session = await payer.open_session(flow, leg.user, leg.wish.method)
+    return await payer.query(flow, session, leg)
 
 
 async def _settle_leg(flow: Flow, payer: Payer, leg: Payment) -> tuple[Session | None, Settlement]:

@@ -28,6 +28,7 @@ from tests.worlds import (
     overloaded,
     play,
     query_of,
+    refund_of,
     refuses,
     said,
 )
@@ -294,3 +295,26 @@ def test_a_bill_and_a_payment_of_one_chat_do_not_meet() -> None:
     assert played.outcomes == ["paid", "paid", "paid", "ok"]
     assert _states(played) == ["paid"] * 5
     assert len({receipt.reference for receipt in played.receipts}) == 3
+
+
+# A bill afterwards
+
+
+@pytest.mark.parametrize(
+    ("bill", "stands"),
+    [
+        (BILL, "paid"),
+        (replace(BILL, people=("an", "bo", "broke")), "reversed"),
+        (replace(BILL, payee="payee-blocked"), "declined"),
+    ],
+)
+def test_a_bill_stands_as_all_its_legs_do(bill: SplitWish, stands: str) -> None:
+    played = play(BASELINE, [bill, 9.0, query_of()])
+    assert played.outcomes == [stands, "ok"]
+    assert said(played.told[1]) == stands
+    assert played.door.stages(1).count("query") == 3
+
+
+def test_a_bill_cannot_be_refunded_by_one_of_those_who_share_it() -> None:
+    with pytest.raises(ValueError, match="cannot be refunded by one"):
+        play(BASELINE, [BILL, 9.0, refund_of()])
