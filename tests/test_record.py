@@ -1,23 +1,34 @@
 """The rows of a run and their files: nothing is lost on the way there and back."""
 
+import math
 import os
 import random
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from harness import record
 from harness.record import (
+    SCHEMA,
+    BadRun,
     ClaimSummary,
+    Columns,
     FeeSummary,
     FlowRow,
     Health,
+    Outcome,
     Rows,
     RunSummary,
     SpanRow,
+    Text,
     VariantSummary,
+    columns_of,
+    rows_of,
 )
 from tests.worlds import one_round
 
@@ -193,68 +204,220 @@ SUMMARY = RunSummary(
 )
 
 
+NOTHING = columns_of(Rows())
+ONE = columns_of(Rows([FLOW], [SPAN]))
+
+
 def test_what_is_written_is_read_back_equal(tmp_path: Path) -> None:
-    rows = Rows([FLOW], [SPAN])
-    record.write(tmp_path, SUMMARY, rows)
-    assert record.read(tmp_path) == (SUMMARY, rows)
+    written = record.write(tmp_path, SUMMARY, ONE)
+    found = record.read(tmp_path)
+    assert rows_of(found.columns) == Rows([FLOW], [SPAN])
+    assert (found.summary, found.schema) == (written, SCHEMA)
+    assert msgspec.structs.replace(written, files={}) == SUMMARY
+    assert list(written.files) == ["flows.parquet", "spans.parquet"]
 
 
 def test_a_whole_round_is_read_back_with_the_same_hash(tmp_path: Path) -> None:
     rows = one_round(turns=5).rows
     assert any(span.injected_ms != span.injected_ms for span in rows.spans)  # NaN travels too
-    record.write(tmp_path, SUMMARY, rows)
-    again = record.read(tmp_path)[1]
+    record.write(tmp_path, SUMMARY, columns_of(rows))
+    again = rows_of(record.read(tmp_path).columns)
     assert again.flows == rows.flows
     assert record.sha256(again) == record.sha256(rows)
 
 
 def test_a_run_without_rows_is_read_back_empty(tmp_path: Path) -> None:
-    record.write(tmp_path, SUMMARY, Rows())
-    assert record.read(tmp_path) == (SUMMARY, Rows())
+    record.write(tmp_path, SUMMARY, NOTHING)
+    assert rows_of(record.read(tmp_path).columns) == Rows()
     assert _columns(tmp_path / "flows.parquet") == FLOW_COLUMNS
 
 
 def test_the_parquet_files_have_exactly_the_declared_columns(tmp_path: Path) -> None:
-    record.write(tmp_path, SUMMARY, Rows([FLOW], [SPAN]))
+    record.write(tmp_path, SUMMARY, ONE)
     assert list(_columns(tmp_path / "flows.parquet").items()) == list(FLOW_COLUMNS.items())
     assert list(_columns(tmp_path / "spans.parquet").items()) == list(SPAN_COLUMNS.items())
 
 
 def test_run_json_is_for_people_too(tmp_path: Path) -> None:
-    record.write(tmp_path, SUMMARY, Rows())
+    record.write(tmp_path, SUMMARY, NOTHING)
     text = (tmp_path / "run.json").read_text()
-    assert text.startswith('{\n  "schema": 1,\n  "run_id": "20260101-000000",\n')
+    assert text.startswith('{\n  "schema": 2,\n  "run_id": "20260101-000000",\n')
     assert text.endswith("}\n")
 
 
+def test_the_same_run_is_written_as_the_same_bytes(tmp_path: Path) -> None:
+    columns = columns_of(one_round(turns=3).rows)
+    for name in ("one", "two"):
+        record.write(record.new_folder(tmp_path, name), SUMMARY, columns)
+    for name in ("flows.parquet", "spans.parquet", "run.json"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_a_run_of_the_first_schema_is_read_and_says_so(tmp_path: Path) -> None:
+    record.write(tmp_path, SUMMARY, ONE)
+    _rewritten(tmp_path, _as_schema_1)
+    found = record.read(tmp_path)
+    assert found.schema == 1
+    assert found.summary == msgspec.structs.replace(SUMMARY, files={}, warm_up=None)
+    assert rows_of(found.columns) == Rows([FLOW], [SPAN])
+
+
 def test_a_run_from_before_there_were_fees_and_claims_is_still_read(tmp_path: Path) -> None:
-    record.write(tmp_path, SUMMARY, Rows())
-    told = msgspec.json.decode((tmp_path / "run.json").read_bytes(), type=dict[str, object])
-    del told["fees"], told["claims"]
-    (tmp_path / "run.json").write_bytes(msgspec.json.encode(told))
-    assert record.read(tmp_path)[0] == msgspec.structs.replace(SUMMARY, fees=[], claims=[])
+    record.write(tmp_path, SUMMARY, ONE)
+    _rewritten(tmp_path, lambda told: _without(_as_schema_1(told), "fees", "claims"))
+    assert record.read(tmp_path).summary == msgspec.structs.replace(
+        SUMMARY, files={}, fees=[], claims=[]
+    )
 
 
-def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=r"run\.json"):
+Told = dict[str, object]
+
+
+def _rewritten(folder: Path, change: Callable[[Told], Told]) -> None:
+    told = msgspec.json.decode((folder / "run.json").read_bytes(), type=Told)
+    (folder / "run.json").write_bytes(msgspec.json.encode(change(told)))
+
+
+def _without(told: Told, *names: str) -> Told:
+    return {name: value for name, value in told.items() if name not in names}
+
+
+LATER = (
+    "versions", "files", "level", "effect_level", "tolerance", "primary", "looks", "warm_up",
+    "simple_effects", "attribution", "shifts", "round_figures", "in_flight", "capacity",
+)  # fmt: skip
+"""What the first schema had not."""
+
+
+def _as_schema_1(told: Told) -> Told:
+    return {**_without(told, *LATER), "schema": 1}
+
+
+@dataclass(frozen=True)
+class Spoiled:
+    """What was done to a stored run, and what reading it says."""
+
+    claim: str
+    spoil: Callable[[Path], object]
+    message: str
+
+
+def _shorten(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def _drop_column(folder: Path) -> None:
+    table = pq.read_table(folder / "flows.parquet")
+    pq.write_table(table.drop_columns(["cold"]), folder / "flows.parquet")
+    _rewritten(folder, lambda told: _without(told, "files"))
+
+
+def _shorten_unhashed(folder: Path) -> None:
+    _shorten(folder / "spans.parquet")
+    _rewritten(folder, lambda told: _without(told, "files"))
+
+
+def _swap_rows(folder: Path) -> None:
+    other = folder / "other"
+    other.mkdir()
+    record.write(other, SUMMARY, columns_of(Rows([FLOW, FLOW], [SPAN])))
+    (other / "flows.parquet").replace(folder / "flows.parquet")
+
+
+SPOILED = [
+    Spoiled("no run.json", lambda of: (of / "run.json").unlink(), "has no run.json: .*run again"),
+    Spoiled("half a run.json", lambda of: _shorten(of / "run.json"), "cannot be read .*restore it"),
+    Spoiled("no JSON", lambda of: (of / "run.json").write_text("hello"), "cannot be read"),
+    Spoiled("other JSON", lambda of: (of / "run.json").write_text('{"schema": 2}'), "cannot be"),
+    Spoiled("no schema", lambda of: (of / "run.json").write_text("{}"), "cannot be read.*schema"),
+    Spoiled(
+        "a later schema",
+        lambda of: _rewritten(of, lambda told: {**told, "schema": 3, "variants": "all"}),
+        "has schema 3: a newer tollbench reads it",
+    ),
+    Spoiled("no turns", lambda of: (of / "flows.parquet").unlink(), "has no flows.parquet"),
+    Spoiled("no spans", lambda of: (of / "spans.parquet").unlink(), "has no spans.parquet"),
+    Spoiled("half the spans", lambda of: _shorten(of / "spans.parquet"), "is not the file that"),
+    Spoiled("half the spans of an old run", _shorten_unhashed, "spans.parquet cannot be read"),
+    Spoiled("the turns of another run", _swap_rows, "flows.parquet is not the file that run.json"),
+    Spoiled("a column less", _drop_column, "has no column cold: it is too old"),
+]
+
+
+@pytest.mark.parametrize("case", SPOILED, ids=[case.claim for case in SPOILED])
+def test_a_run_that_is_not_whole_is_refused_in_one_line(case: Spoiled, tmp_path: Path) -> None:
+    record.write(tmp_path, SUMMARY, ONE)
+    case.spoil(tmp_path)
+    with pytest.raises(BadRun, match=case.message) as refused:
         record.read(tmp_path)
-    record.write(tmp_path, SUMMARY, Rows())
-    (tmp_path / "spans.parquet").unlink()
-    with pytest.raises(OSError, match="spans"):
+    assert str(tmp_path) in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadRun, match="is no folder of a run"):
+        record.read(tmp_path / "nothing")
+
+
+def test_a_run_that_was_cut_off_while_it_was_written_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(self: Path, target: Path) -> Path:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", die)
+    with pytest.raises(KeyboardInterrupt):
+        record.write(tmp_path, SUMMARY, ONE)
+    with pytest.raises(BadRun, match="cut off before it was whole"):
         record.read(tmp_path)
 
 
-def test_another_schema_is_a_validation_error(tmp_path: Path) -> None:
-    record.write(tmp_path, SUMMARY, Rows())
-    (tmp_path / "run.json").write_text('{"schema": 1, "run_id": "x"}')
-    with pytest.raises(msgspec.ValidationError):
-        record.read(tmp_path)
+def test_columns_and_rows_say_the_same() -> None:
+    rows = one_round(turns=3).rows
+    again = rows_of(columns_of(rows))
+    assert again.flows == rows.flows
+    assert record.sha256(again) == record.sha256(rows)
 
 
-def test_a_later_schema_is_a_validation_error(tmp_path: Path) -> None:
-    record.write(tmp_path, msgspec.structs.replace(SUMMARY, schema=2), Rows())
-    with pytest.raises(msgspec.ValidationError):
-        record.read(tmp_path)
+def test_equal_text_has_equal_columns_whoever_came_first() -> None:
+    flows = [_at(FLOW, 0, name, 0, 0) for name in ("b", "a", "c", "a")]
+    variant = columns_of(Rows(flows)).turns.variant
+    assert (variant.names, variant.codes.tolist()) == (("a", "b", "c"), [1, 0, 2, 0])
+    assert variant.holds("a", "c", "never met").tolist() == [False, True, True, True]
+    assert Text((), np.zeros(0, dtype=np.int64)).holds("a").tolist() == []
+
+
+def test_a_turn_that_failed_never_answered() -> None:
+    outcomes: list[Outcome] = ["paid", "error", "unknown", "declined", "reversed", "ok", "refunded"]
+    flows = [msgspec.structs.replace(FLOW, outcome=outcome) for outcome in outcomes]
+    turns = columns_of(Rows(flows)).turns
+    assert turns.failed.tolist() == [False, True, True, False, False, False, False]
+    assert turns.answered_ms.tolist() == [2500, math.inf, math.inf, 2500, 2500, 2500, 2500]
+
+
+def test_each_span_knows_the_row_of_its_turn() -> None:
+    rows = one_round(turns=4).rows
+    random.Random(3).shuffle(rows.flows)
+    for owner, span in zip(_owners(columns_of(rows)), rows.spans, strict=True):
+        flow = rows.flows[owner]
+        assert (span.variant, span.round, span.conversation, span.turn) == (
+            (flow.variant, flow.round, flow.conversation, flow.turn)
+        )
+
+
+def test_a_span_of_no_turn_has_none() -> None:
+    astray = [
+        msgspec.structs.replace(SPAN, **{name: _other(getattr(SPAN, name))})
+        for name in ("variant", "round", "conversation", "turn")
+    ]
+    boot = msgspec.structs.replace(SPAN, conversation=-1)
+    assert _owners(columns_of(Rows([FLOW], [*astray, boot, SPAN]))) == [-1, -1, -1, -1, -1, 0]
+    assert _owners(columns_of(Rows([], [SPAN]))) == [-1]
+    assert _owners(columns_of(Rows([FLOW]))) == []
+
+
+def _owners(columns: Columns) -> list[int]:
+    return [int(row) for row in columns.turn_of_span()]
 
 
 @pytest.mark.parametrize("name", FlowRow.__struct_fields__)
@@ -347,6 +510,19 @@ def test_where_links_are_not_allowed_latest_is_a_file_with_the_name(
     for run_id in ("one", "two"):
         record.point_latest(record.new_folder(tmp_path, run_id))
     assert (tmp_path / "latest").read_text() == "two\n"
+
+
+def test_no_run_yet_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BadRun, match="holds no run yet"):
+        record.newest(tmp_path)
+
+
+def test_the_newest_run_is_found_by_link_and_by_file(tmp_path: Path) -> None:
+    record.point_latest(record.new_folder(tmp_path, "one"))
+    assert record.newest(tmp_path) == tmp_path / "one"
+    (tmp_path / "latest").unlink()
+    (tmp_path / "latest").write_text("one\n")
+    assert record.newest(tmp_path) == tmp_path / "one"
 
 
 def _columns(path: Path) -> dict[str, str]:
