@@ -1,9 +1,11 @@
 """Where a turn's time went: the chain of spans it waited for, never one that nobody awaited."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from harness.record import FlowRow, SpanRow
+import numpy as np
+
+from harness.record import BoolArray, Columns, FloatArray, IntArray, Spans
 
 OWN_TIME = "own time"
 """The part of a response time in no awaited span: start lag, and the application's own work."""
@@ -11,7 +13,8 @@ OWN_TIME = "own time"
 APPROVE = "approve"
 """The stage in which the user looks at a payment and approves it: no part of a response time."""
 
-_NEGLIGIBLE_MS = 0.0005
+NEGLIGIBLE_MS = 0.0005
+"""A mean own time of up to this is rounding, and not told."""
 
 
 def critical_path(
@@ -47,70 +50,154 @@ def critical_path(
     return path, uncovered
 
 
-def stage_ms(flows: Iterable[FlowRow], spans: Iterable[SpanRow]) -> dict[str, dict[str, float]]:
-    """For each variant, the mean ms a turn spends in each stage on its critical path.
+@dataclass(frozen=True, slots=True, eq=False)
+class Stages:
+    """The awaited time of every turn, stage by stage."""
 
-    Every turn counts, failed ones with the time until they gave up. Stages come in the order in
-    which the first turns met them. What no critical span covers, from the due time on, is
-    "own time", last; a remainder of up to 0.0005 ms is rounding and left out. The stages of a
-    variant add up to its mean response time.
+    names: tuple[str, ...]
+    """In the order in which the first turns met them; last is `OWN_TIME`."""
+    ms: FloatArray
+    """A row a turn, a column a stage. Added left to right, a row is its response time."""
+    met: BoolArray
+    """Whether a variant's turns met a stage, even for no time: a row a variant, a column a stage.
+    Own time, a remainder, is met by none."""
+
+
+def stage_matrix(columns: Columns) -> Stages:
+    """Where the time of each turn went.
+
+    No moment counts twice, none outside the response, and none in which a user was busy with an
+    approval. What no critical span covers, from the due time on, is own time: being a remainder, it
+    takes the rounding too. A failed turn counts with the time until it gave up.
+
+    The first spans of all turns are taken at once, then the second, and so on.
     """
-    spans = list(spans)
-    paths = _by_turn(span for span in spans if span.critical)
-    approvals = _by_turn(span for span in spans if span.stage == APPROVE)
-    totals: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    turns: dict[str, int] = defaultdict(int)
-    response: dict[str, float] = defaultdict(float)
-    for flow in flows:
-        turns[flow.variant] += 1
-        response[flow.variant] += flow.response_ms
-        key = (flow.variant, flow.round, flow.conversation, flow.turn)
-        _add_stages(totals[flow.variant], flow, paths.get(key, []), approvals.get(key, []))
+    turns, spans = columns.turns, columns.spans
+    owner = columns.turn_of_span()
+    path = _in_time_order(spans, owner, spans.critical & (owner >= 0))
+    names, stage = _stages_met(spans, path)
+    busy = _busy(spans, owner, len(turns))
+    ms = np.zeros((len(turns), len(names) + 1))
+    cursor, answered = turns.due_s.copy(), turns.due_s + (turns.response_ms + turns.human_ms) / 1000
+    for nth in _nth_of_each(owner[path]):
+        span, turn, column = path[nth], owner[path[nth]], stage[nth]
+        start = np.maximum(spans.start_s[span], cursor[turn])
+        end = np.minimum(spans.end_s[span], answered[turn])
+        cursor[turn] = np.maximum(cursor[turn], end)
+        awaited_ms = np.maximum(0.0, end - start - busy.within(turn, start, end)) * 1000
+        kept = column >= 0
+        ms[turn[kept], column[kept]] += awaited_ms[kept]
+    ms[:, -1] = turns.response_ms - _row_sums(ms[:, :-1])
+    met = np.zeros((len(turns.variant.names), len(names) + 1), dtype=np.bool_)
+    met[turns.variant.codes[owner[path]], stage] = True
+    met[:, -1] = False
+    return Stages((*names, OWN_TIME), ms, met)
+
+
+def stage_ms(columns: Columns) -> dict[str, dict[str, float]]:
+    """For each variant, the mean ms that a turn spends in each stage on its critical path.
+
+    Every turn counts. The stages of a variant add up to its mean response time, but for an own time
+    that is nothing but rounding and left out.
+    """
+    variant, stages = columns.turns.variant, stage_matrix(columns)
     return {
-        variant: _means(stages, response[variant], turns[variant])
-        for variant, stages in totals.items()
+        name: mean_stage_ms(stages, np.flatnonzero(variant.codes == code), code)
+        for code, name in enumerate(variant.names)
     }
 
 
-_Turn = tuple[str, int, int, int]
+def mean_stage_ms(stages: Stages, rows: IntArray, variant: int) -> dict[str, float]:
+    """The same for some turns, one at least, of one variant, given by its code."""
+    means = stages.ms[rows].mean(axis=0).tolist()
+    told = stages.met[variant].tolist()
+    told[-1] = means[-1] > NEGLIGIBLE_MS
+    return {name: ms for name, ms, tell in zip(stages.names, means, told, strict=True) if tell}
 
 
-def _by_turn(spans: Iterable[SpanRow]) -> dict[_Turn, list[SpanRow]]:
-    grouped: dict[_Turn, list[SpanRow]] = defaultdict(list)
-    for span in spans:
-        grouped[span.variant, span.round, span.conversation, span.turn].append(span)
-    return grouped
+def _in_time_order(spans: Spans, owner: IntArray, wanted: BoolArray) -> IntArray:
+    """The wanted spans turn by turn, in each by their start, then by their end."""
+    rows = np.flatnonzero(wanted)
+    keys = (owner[rows], spans.start_s[rows], spans.end_s[rows])
+    # They were stored in this order, but for two that began within one nanosecond.
+    return rows if _ascend(*keys) else rows[np.lexsort(keys[::-1])]
 
 
-def _add_stages(
-    stages: dict[str, float], flow: FlowRow, path: list[SpanRow], approvals: list[SpanRow]
-) -> None:
-    """Adds one turn's awaited time, counting no moment twice, none outside the response, and none
-    in which a user was busy with an approval."""
-    cursor, answered = flow.due_s, flow.due_s + (flow.response_ms + flow.human_ms) / 1000
-    busy = _joined(approvals)
-    for span in sorted(path, key=lambda span: (span.start_s, span.end_s)):
-        start, end = max(span.start_s, cursor), min(span.end_s, answered)
-        if span.stage != APPROVE:
-            human = sum(max(0.0, min(end, to) - max(start, since)) for since, to in busy)
-            stages[span.stage] += max(0.0, end - start - human) * 1000
-        cursor = max(cursor, end)
+def _ascend(first: IntArray, second: FloatArray, third: FloatArray) -> bool:
+    """Whether the triples never fall."""
+    tied = third[1:] >= third[:-1]
+    tied = (second[1:] > second[:-1]) | (second[1:] == second[:-1]) & tied
+    return bool(((first[1:] > first[:-1]) | (first[1:] == first[:-1]) & tied).all())
 
 
-def _joined(approvals: Iterable[SpanRow]) -> list[tuple[float, float]]:
-    """When anybody was busy: several may approve at once, each a leg of one bill."""
-    joined: list[tuple[float, float]] = []
-    for start, end in sorted((span.start_s, span.end_s) for span in approvals):
-        if joined and start <= joined[-1][1]:
-            start, before = joined.pop()
-            end = max(end, before)
-        joined.append((start, end))
-    return joined
+def _stages_met(spans: Spans, path: IntArray) -> tuple[list[str], IntArray]:
+    """The stages in the order in which they are met on the way, and the place in them of the stage
+    of each span; -1 for an approval, which is no part of a response."""
+    codes = spans.stage.codes[path]
+    first = [_first(codes == code) for code in range(len(spans.stage.names))]
+    met = [
+        code
+        for code in sorted(range(len(first)), key=first.__getitem__)
+        if first[code] < codes.size and spans.stage.names[code] != APPROVE
+    ]
+    places = np.full(len(first), -1, dtype=np.int64)
+    places[met] = np.arange(len(met))
+    return [spans.stage.names[code] for code in met], places[codes]
 
 
-def _means(stages: dict[str, float], response_ms: float, turns: int) -> dict[str, float]:
-    means = {stage: total / turns for stage, total in stages.items()}
-    own = response_ms / turns - sum(means.values())
-    if own > _NEGLIGIBLE_MS:
-        means[OWN_TIME] = own
-    return means
+def _first(found: BoolArray) -> int:
+    """Where the first True is; past the end where there is none."""
+    return int(found.argmax()) if found.any() else found.size
+
+
+def _nth_of_each(owner: IntArray) -> Iterator[IntArray]:
+    """The places of the first span of every turn, then of the second of those that have one, and so
+    on; `owner` ascends."""
+    first = np.flatnonzero(np.diff(owner, prepend=-1))
+    left = np.diff(first, append=owner.size)
+    while first.size:
+        yield first
+        first, left = first[left > 1] + 1, left[left > 1] - 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Busy:
+    """When any user of a turn was busy with an approval, in pieces that do not overlap. The pieces
+    of a turn stand together, `count` of them from `first` on."""
+
+    since: FloatArray
+    to: FloatArray
+    first: IntArray
+    count: IntArray
+
+    def within(self, turn: IntArray, start: FloatArray, end: FloatArray) -> FloatArray:
+        """The busy seconds of each of these turns between its start and its end."""
+        total = np.zeros(turn.size)
+        for n in range(self.count.max(initial=0)):
+            rows = np.flatnonzero(self.count[turn] > n)
+            piece = self.first[turn[rows]] + n
+            overlap = np.minimum(end[rows], self.to[piece])
+            overlap -= np.maximum(start[rows], self.since[piece])
+            total[rows] += np.maximum(0.0, overlap)
+        return total
+
+
+def _busy(spans: Spans, owner: IntArray, turns: int) -> _Busy:
+    """Several may approve at once, each a leg of one bill: a moment of both is a moment of one."""
+    rows = _in_time_order(spans, owner, spans.stage.holds(APPROVE) & (owner >= 0))
+    since, to = spans.start_s[rows], spans.end_s[rows]
+    reached = np.full(turns, -np.inf)
+    for nth in _nth_of_each(owner[rows]):
+        turn = owner[rows[nth]]
+        since[nth] = np.maximum(since[nth], reached[turn])
+        reached[turn] = to[nth] = np.maximum(to[nth], reached[turn])
+    count = np.bincount(owner[rows], minlength=turns)
+    return _Busy(since, to, np.cumsum(count) - count, count)
+
+
+def _row_sums(of: FloatArray) -> FloatArray:
+    """Added left to right, so that the same order gives the same last bit."""
+    total = np.zeros(len(of))
+    for column in of.T:
+        total += column
+    return total

@@ -1,83 +1,109 @@
 """What each factor of a 2^k experiment does to a quantile; it never resamples single requests.
 
 The saturated quantile regression of a 2^k design passes through each cell's own quantile, so its
-coefficients are contrasts of cell quantiles and no solver is needed. Two conventions:
+coefficients are contrasts of cell quantiles and no solver is needed. The conventions:
 
-    main effect "a"     mean over the other factors of (a on - a off)
-    interaction "a:b"   (effect of a with b on) - (effect of a with b off), NOT halved, averaged
-                        over the remaining factors: "with b on, a adds this many ms more"
+    main effect "a"       mean over the other factors of (a on - a off)
+    interaction "a:b"     (effect of a with b on) - (effect of a with b off), NOT halved, averaged
+                          over the remaining factors: "with b on, a adds this many ms more"
+    interaction "a:b:c"   ("a:b" with c on) - ("a:b" with c off), and so on
+    simple effect         (a on - a off) at one setting of all other factors
 
-Negative saves time. Some textbooks halve the interaction; then twice their figure is ours.
+Negative saves time. Some textbooks halve each step of an interaction; then theirs is less than
+ours. In percent the same contrast is taken of the logarithms of the quantiles: a ratio less one,
+or of an interaction a ratio of ratios.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 
 import numpy as np
-import numpy.typing as npt
 
-from harness.stats.quantiles import FloatArray, IntArray, quantile, rank, ranks, t_stretch
+from harness.record import EffectSummary, FloatArray, Tolerance
+from harness.stats.bootstrap import RESAMPLES, resample
+from harness.stats.difference import ANY, LEVEL, Difference, changes, settled, told
+from harness.stats.quantiles import Sample
 
-MIN_ROUNDS = 5
-LEVEL = 0.95
+QUANTILES = (0.5, 0.95, 0.99)
 
 Levels = tuple[bool, ...]
-Bounds = tuple[float | None, float | None]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sample:
-    """One cell's response times (ms, no NaN, +inf for "never") and the round each fell in."""
-
-    values_ms: FloatArray
-    rounds: IntArray
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
-    """One contrast at one quantile, in ms; the bounds are None where they cannot be known."""
+class FactorialEffects:
+    """By quantile: main effects, then interactions; and apart from them the simple effects."""
 
-    factor: str
-    quantile: float
-    estimate_ms: float
-    lo_ms: float | None
-    hi_ms: float | None
+    effects: list[EffectSummary]
+    simple: list[EffectSummary]
 
 
 def factorial_effects(
     cells: Mapping[Levels, Sample],
     factors: Sequence[str],
     *,
-    quantiles: Sequence[float] = (0.5, 0.95),
+    quantiles: Sequence[float] = QUANTILES,
+    primary: float = 0.5,
+    tolerance: Tolerance = ANY,
+    level: float = LEVEL,
     seed: int,
-    resamples: int = 2000,
-) -> list[Effect]:
-    """Main effects, then pairwise interactions, for each quantile, with 95 % intervals.
+    resamples: int = RESAMPLES,
+) -> FactorialEffects:
+    """Main effects, all interactions and simple effects at each quantile, and what they tell.
 
     `cells` holds one non-empty sample per combination of levels, a bool per factor in the order of
-    `factors`. The interval is a paired block bootstrap: each resample draws whole rounds, the same
-    ones for every cell, and the percentile interval is stretched around the estimate by
-    `t_stretch`. There is no interval below 5 rounds, nor where the quantile is the largest value of
-    some cell (p95 below 20 values, p99 below 100), nor where a bound would be infinite. A quantile
-    that is infinite in some cell (too many turns never answered) has no effects and is left out.
-    Raises ValueError when a cell is missing, empty or ragged.
+    `factors`. The intervals, at `level`, are a paired block bootstrap: each resample draws whole
+    rounds, the same ones for every cell; see `Spread`. The main effects at the `primary` quantile
+    are judged by their own p; all others, with the simple effects, are one family for Holm's step.
 
-    Time grows with resamples x rounds x log(values), memory with rounds x (values of the largest
-    cell + resamples).
+    A quantile is left out when some cell has too few turns to tell it (p95 below 72, p99 below
+    368), or is infinite there because so many turns never answered. A change has no interval below
+    5 rounds, nor where a bound would be infinite. Raises ValueError when a cell is missing, empty
+    or ragged.
     """
     order = list(product((False, True), repeat=len(factors)))
     _check(cells, order)
     samples = [cells[levels] for levels in order]
-    rounds = np.unique(np.concatenate([sample.rounds for sample in samples]))
-    times = _times_drawn(rounds.size, seed, resamples)
-    drawn = np.array([_cell_quantiles(sample, rounds, times, quantiles) for sample in samples])
-    ordered = [np.sort(sample.values_ms) for sample in samples]
-    names, contrasts = _contrasts(factors, order)
-    effects: list[Effect] = []
-    for index, q in enumerate(quantiles):
-        effects += _effects_at(q, ordered, names, contrasts, drawn[:, index], rounds.size)
-    return effects
+    known = told(samples, quantiles)
+    resampled = resample(samples, known, seed=seed, resamples=resamples)
+    contrasts = [*_averaged(factors, order), *_simple(factors, order)]
+    weights = [contrast.weights for contrast in contrasts]
+    asked = [
+        (contrast, change)
+        for index in range(len(known))
+        for contrast, change in zip(
+            contrasts, changes(resampled, index, weights, tolerance, level), strict=True
+        )
+    ]
+    declared = [contrast.is_main and change.quantile == primary for contrast, change in asked]
+    judged = settled([change for _, change in asked], declared, level)
+    found = FactorialEffects([], [])
+    for (contrast, _), change, first in zip(asked, judged, declared, strict=True):
+        rows = found.simple if contrast.given else found.effects
+        rows.append(_row(contrast, change, first))
+    return found
+
+
+def averaged_weights(
+    together: Sequence[str], factors: Sequence[str], order: Sequence[Levels]
+) -> FloatArray:
+    """That of each cell in a main effect or an interaction, the others' settings averaged: each is
+    the difference of two of one factor less."""
+    places = [factors.index(name) for name in together]
+    weights: FloatArray = _signs(factors, order)[:, places].prod(axis=1) * 2 ** len(places)
+    return weights / len(order)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Contrast:
+    factor: str
+    given: dict[str, bool]
+    weights: FloatArray
+    """One a cell."""
+
+    @property
+    def is_main(self) -> bool:
+        return ":" not in self.factor and not self.given
 
 
 def _check(cells: Mapping[Levels, Sample], order: Sequence[Levels]) -> None:
@@ -88,98 +114,46 @@ def _check(cells: Mapping[Levels, Sample], order: Sequence[Levels]) -> None:
             raise ValueError(f"cell {levels} needs values, and a round for each")
 
 
-def _contrasts(factors: Sequence[str], order: Sequence[Levels]) -> tuple[list[str], FloatArray]:
-    """The name and the row of weights over cells of each effect."""
-    signs = np.where(np.array(order, dtype=bool).reshape(len(order), len(factors)), 1.0, -1.0)
-    pairs = list(combinations(range(len(factors)), 2))
-    names = [*factors, *(f"{factors[a]}:{factors[b]}" for a, b in pairs)]
-    mains = [signs[:, a] * 2 / len(order) for a in range(len(factors))]
-    interactions = [signs[:, a] * signs[:, b] * 4 / len(order) for a, b in pairs]
-    return names, np.array([*mains, *interactions]).reshape(len(names), len(order))
+def _averaged(factors: Sequence[str], order: Sequence[Levels]) -> Iterator[_Contrast]:
+    """Main effects and interactions."""
+    for size in range(1, len(factors) + 1):
+        for together in combinations(factors, size):
+            yield _Contrast(":".join(together), {}, averaged_weights(together, factors, order))
 
 
-def _times_drawn(rounds: int, seed: int, resamples: int) -> IntArray:
-    """How often each resample draws each round, shaped (resamples, rounds)."""
-    chances = np.full(rounds, 1 / rounds)
-    return np.random.default_rng(seed).multinomial(rounds, chances, size=resamples)
+def _simple(factors: Sequence[str], order: Sequence[Levels]) -> Iterator[_Contrast]:
+    """Each factor at each setting of the others; none where there are no others."""
+    signs = _signs(factors, order)
+    for place, factor in enumerate(factors):
+        others = [other for other in range(len(factors)) if other != place]
+        for settings in product((False, True), repeat=len(others)) if others else ():
+            given = np.array([[levels[other] for other in others] for levels in order])
+            there = (given == settings).all(axis=1)
+            names = [factors[other] for other in others]
+            setting = dict(zip(names, settings, strict=True))
+            yield _Contrast(factor, setting, np.where(there, signs[:, place], 0.0))
 
 
-def _cell_quantiles(
-    sample: Sample, rounds: IntArray, times: IntArray, quantiles: Sequence[float]
-) -> FloatArray:
-    """One cell's pooled quantiles, shaped (quantiles, resamples); `times` counts rounds drawn.
-
-    The rank of the i-th smallest value in a resample is counts[i] @ times, where counts[i] tells
-    how many of the first i values fell in each round. It grows with i, so a binary search for all
-    resamples at once finds the quantile without building a single resample.
-    """
-    n = sample.values_ms.size
-    order = np.argsort(sample.values_ms)
-    counts = np.zeros((n + 1, rounds.size), dtype=np.int32)
-    counts[np.arange(1, n + 1), np.searchsorted(rounds, sample.rounds[order])] = 1
-    np.cumsum(counts, axis=0, out=counts)
-    # A resample of rounds in which this cell has no value runs off the end, onto the NaN.
-    ordered = np.append(sample.values_ms[order], np.nan)
-    totals = times @ counts[-1]
-    return np.array([ordered[_search(counts, times, ranks(totals, q))] for q in quantiles])
+def _signs(factors: Sequence[str], order: Sequence[Levels]) -> FloatArray:
+    """1 for on and -1 for off, shaped (cells, factors)."""
+    return np.where(np.array(order, dtype=bool).reshape(len(order), len(factors)), 1.0, -1.0)
 
 
-def _search(counts: npt.NDArray[np.int32], times: IntArray, wanted: IntArray) -> IntArray:
-    """For each resample, how many of the smallest values together stay short of the wanted rank."""
-    last = len(counts) - 1
-    short = np.zeros(len(times), dtype=np.int64)
-    for bit in reversed(range(last.bit_length())):
-        probe = np.minimum(short + (1 << bit), last)
-        reached = np.einsum("br,br->b", counts[probe], times)
-        short = np.where(reached < wanted, probe, short)
-    return short
-
-
-def _effects_at(
-    q: float,
-    ordered: Sequence[FloatArray],
-    names: Sequence[str],
-    contrasts: FloatArray,
-    drawn: FloatArray,
-    rounds: int,
-) -> list[Effect]:
-    """The effects at one quantile; `drawn` holds its resamples, shaped (cells, resamples)."""
-    seen = np.array([quantile(values, q) for values in ordered])
-    if not np.isfinite(seen).all():
-        return []
-    estimates = (contrasts @ seen).tolist()
-    bounds: list[Bounds] = [(None, None)] * len(names)
-    if rounds >= MIN_ROUNDS and not any(_is_largest(q, values) for values in ordered):
-        bounds = _bounds(estimates, contrasts, drawn, rounds)
-    return [
-        Effect(name, q, ms, lo, hi)
-        for name, ms, (lo, hi) in zip(names, estimates, bounds, strict=True)
-    ]
-
-
-def _is_largest(q: float, ordered: FloatArray) -> bool:
-    """Whether the quantile is the largest value, beyond which no resample can look.
-
-    Such intervals are too short: they missed the truth in 8 to 11 % of simulated experiments.
-    """
-    return rank(ordered.size, q) == ordered.size
-
-
-def _bounds(
-    estimates: Sequence[float], contrasts: FloatArray, drawn: FloatArray, rounds: int
-) -> list[Bounds]:
-    """The interval of each contrast."""
-    # A resample may draw mostly failures: infinite, or NaN where two such cells are subtracted.
-    with np.errstate(invalid="ignore"):
-        spreads = np.sort(contrasts @ drawn, axis=1)
-    stretch = t_stretch(rounds, LEVEL)
-    return [_stretched(ms, row, stretch) for ms, row in zip(estimates, spreads, strict=True)]
-
-
-def _stretched(estimate: float, spread: FloatArray, stretch: float) -> Bounds:
-    """The stretched percentile interval of an ascending spread, never short of the estimate."""
-    tail = (1 - LEVEL) / 2
-    lo = estimate + stretch * min(0.0, quantile(spread, tail) - estimate)
-    hi = estimate + stretch * max(0.0, quantile(spread, 1 - tail) - estimate)
-    known = not np.isnan(spread[-1]) and np.isfinite([lo, hi]).all()
-    return (lo, hi) if known else (None, None)
+def _row(contrast: _Contrast, change: Difference, primary: bool) -> EffectSummary:
+    return EffectSummary(
+        factor=contrast.factor,
+        given=contrast.given,
+        quantile=change.quantile,
+        estimate_ms=change.ms,
+        lo_ms=change.lo_ms,
+        hi_ms=change.hi_ms,
+        percent=change.percent,
+        percent_lo=change.percent_lo,
+        percent_hi=change.percent_hi,
+        p=change.p,
+        p_holm=change.p_holm,
+        primary=primary,
+        verdict=change.verdict,
+        exploratory=change.exploratory,
+        rounds_needed=change.rounds_needed,
+    )

@@ -1,14 +1,18 @@
 """The critical path: what a turn waited for, and that its parts add up to the whole."""
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.record import FlowRow, SpanRow
-from harness.stats.critical_path import APPROVE, OWN_TIME, critical_path, stage_ms
+from harness.record import FlowRow, Rows, SpanRow, columns_of, sort
+from harness.stats.critical_path import APPROVE, OWN_TIME, critical_path, stage_matrix, stage_ms
+from tests.worlds import one_round
 
 
 @dataclass(frozen=True)
@@ -163,8 +167,12 @@ def span(
     )
 
 
+def stages_of(flows: list[FlowRow], spans: list[SpanRow]) -> dict[str, dict[str, float]]:
+    return stage_ms(columns_of(Rows(flows, spans)))
+
+
 def test_a_stage_is_a_mean_over_all_turns_even_those_without_it() -> None:
-    stages = stage_ms(
+    stages = stages_of(
         [flow(0, 1, turn=0), flow(0, 3, turn=1)],
         [
             span("intent", 0, 1, turn=0),
@@ -176,7 +184,7 @@ def test_a_stage_is_a_mean_over_all_turns_even_those_without_it() -> None:
 
 
 def test_start_lag_and_gaps_are_own_time_and_come_last() -> None:
-    stages = stage_ms(
+    stages = stages_of(
         [flow(1.0, 4.0, start_s=1.5)], [span("intent", 1.5, 2.0), span("pay", 3.0, 4.0)]
     )
     assert stages == {"base": {"intent": 500.0, "pay": 1000.0, OWN_TIME: 1500.0}}
@@ -185,22 +193,22 @@ def test_start_lag_and_gaps_are_own_time_and_come_last() -> None:
 
 @pytest.mark.parametrize(("gap_ms", "named"), [(0.0004, False), (0.0006, True)])
 def test_a_remainder_too_small_to_print_is_left_out(gap_ms: float, named: bool) -> None:
-    stages = stage_ms([flow(0, 1)], [span("pay", gap_ms / 1000, 1)])
+    stages = stages_of([flow(0, 1)], [span("pay", gap_ms / 1000, 1)])
     assert (OWN_TIME in stages["base"]) == named
 
 
 def test_a_span_off_the_path_costs_nothing() -> None:
-    stages = stage_ms([flow(0, 1)], [span("pay", 0, 1), span("session", 0, 9, critical=False)])
+    stages = stages_of([flow(0, 1)], [span("pay", 0, 1), span("session", 0, 9, critical=False)])
     assert stages == {"base": {"pay": 1000.0}}
 
 
 def test_a_stage_met_twice_in_a_turn_counts_twice() -> None:
-    stages = stage_ms([flow(0, 3)], [span("query", 0, 1), span("pay", 1, 2), span("query", 2, 3)])
+    stages = stages_of([flow(0, 3)], [span("query", 0, 1), span("pay", 1, 2), span("query", 2, 3)])
     assert stages == {"base": {"query": 2000.0, "pay": 1000.0}}
 
 
 def test_no_moment_counts_twice_and_none_outside_the_response() -> None:
-    stages = stage_ms(
+    stages = stages_of(
         [flow(1, 4)],
         [span("intent", 0, 3), span("key", 1.5, 2), span("pay", 2.5, 3.5), span("confirm", 3, 9)],
     )
@@ -213,12 +221,12 @@ def approve(start_s: float, end_s: float, *, critical: bool = True) -> SpanRow:
 
 def test_the_time_in_which_the_user_approves_is_in_no_stage() -> None:
     spans = [span("intent", 0, 1), approve(1, 5), span("pay", 5, 6.5), span("notify", 6.5, 7)]
-    stages = stage_ms([flow(0, 7, human_s=4)], spans)
+    stages = stages_of([flow(0, 7, human_s=4)], spans)
     assert stages == {"base": {"intent": 1000.0, "pay": 1500.0, "notify": 500.0}}
 
 
 def test_a_gap_in_which_the_user_approves_is_no_own_time() -> None:
-    stages = stage_ms(
+    stages = stages_of(
         [flow(0, 7, human_s=4)], [span("intent", 0, 1), approve(1.5, 5.5), span("pay", 6, 7)]
     )
     assert stages == {"base": {"intent": 1000.0, "pay": 1000.0, OWN_TIME: 1000.0}}
@@ -226,7 +234,7 @@ def test_a_gap_in_which_the_user_approves_is_no_own_time() -> None:
 
 def test_a_draft_that_outlasts_the_payment_loses_what_the_user_took_meanwhile() -> None:
     beside = [approve(1, 3, critical=False), span("pay", 3, 3.5, critical=False)]
-    stages = stage_ms(
+    stages = stages_of(
         [flow(0, 4, human_s=2)], [span("intent", 0, 1), *beside, span("confirm", 1, 4)]
     )
     assert stages == {"base": {"intent": 1000.0, "confirm": 1000.0}}
@@ -234,7 +242,7 @@ def test_a_draft_that_outlasts_the_payment_loses_what_the_user_took_meanwhile() 
 
 def test_a_draft_that_ends_within_the_approval_costs_nothing() -> None:
     draft = span("confirm", 1, 2.5, critical=False)
-    stages = stage_ms(
+    stages = stages_of(
         [flow(0, 6, human_s=4)], [span("intent", 0, 1), draft, approve(1, 5), span("pay", 5, 6)]
     )
     assert stages == {"base": {"intent": 1000.0, "pay": 1000.0}}
@@ -243,14 +251,14 @@ def test_a_draft_that_ends_within_the_approval_costs_nothing() -> None:
 @pytest.mark.parametrize("first", [(1, 3), (1, 4), (2, 3)])
 def test_users_who_approve_at_the_same_time_take_it_once(first: tuple[float, float]) -> None:
     approvals = [approve(*first, critical=False), approve(1, 4, critical=False)]
-    stages = stage_ms(
+    stages = stages_of(
         [flow(0, 6, human_s=3)], [span("intent", 0, 1), *approvals, span("confirm", 1, 6)]
     )
     assert stages == {"base": {"intent": 1000.0, "confirm": 2000.0}}
 
 
 def test_variants_and_turns_are_kept_apart() -> None:
-    stages = stage_ms(
+    stages = stages_of(
         [flow(0, 1, variant="a"), flow(0, 2, variant="b"), flow(5, 6, variant="b", turn=1)],
         [
             span("pay", 0, 1, variant="a"),
@@ -263,7 +271,7 @@ def test_variants_and_turns_are_kept_apart() -> None:
 
 
 def test_no_turns_have_no_stages() -> None:
-    assert stage_ms([], []) == {}
+    assert stages_of([], []) == {}
 
 
 @given(st.lists(spans, min_size=1, max_size=5), st.floats(0, 2))
@@ -279,7 +287,7 @@ def test_the_stages_add_up_to_the_mean_response_time(
             span(f"stage {index % 3}", *found[index], turn=turn, critical=index in path)
             for index in range(len(found))
         ]
-    stages = stage_ms(flows, rows)["base"]
+    stages = stages_of(flows, rows)["base"]
     mean = sum(row.response_ms for row in flows) / len(flows)
     assert sum(stages.values()) == pytest.approx(mean, abs=0.00051)
     assert all(ms >= 0 for ms in stages.values())
@@ -302,7 +310,116 @@ def test_stages_and_human_time_add_up_to_the_turn_whatever_overlaps(
     ]
     # All times are whole tenths of a second, so who was busy in each of them can be counted.
     busy = sum(any(start <= n / 10 < end for start, end in approvals) for n in range(100))
-    stages = stage_ms([flow(-lag_s, 10, human_s=busy / 10)], rows)["base"]
+    stages = stages_of([flow(-lag_s, 10, human_s=busy / 10)], rows)["base"]
     assert APPROVE not in stages
     assert sum(stages.values()) == pytest.approx((10 + lag_s) * 1e3 - busy * 100, abs=0.00051)
     assert all(ms >= 0 for ms in stages.values())
+
+
+def turn_by_turn(rows: Rows) -> list[dict[str, float]]:
+    """The stages of each turn as their definition says it, one turn and one span after another."""
+    spans: dict[tuple[str, int, int, int], list[SpanRow]] = defaultdict(list)
+    for one in rows.spans:
+        spans[one.variant, one.round, one.conversation, one.turn].append(one)
+    return [
+        _stages(row, spans[row.variant, row.round, row.conversation, row.turn])
+        for row in rows.flows
+    ]
+
+
+def _stages(row: FlowRow, spans: list[SpanRow]) -> dict[str, float]:
+    stages: dict[str, float] = defaultdict(float)
+    cursor, answered = row.due_s, row.due_s + (row.response_ms + row.human_ms) / 1000
+    busy = _joined([(one.start_s, one.end_s) for one in spans if one.stage == APPROVE])
+    for one in sorted((s for s in spans if s.critical), key=lambda s: (s.start_s, s.end_s)):
+        start, end = max(one.start_s, cursor), min(one.end_s, answered)
+        if one.stage != APPROVE:
+            human = sum(max(0.0, min(end, to) - max(start, since)) for since, to in busy)
+            stages[one.stage] += max(0.0, end - start - human) * 1000
+        cursor = max(cursor, end)
+    return stages
+
+
+def _joined(approvals: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    joined: list[tuple[float, float]] = []
+    for start, end in sorted(approvals):
+        if joined and start <= joined[-1][1]:
+            start, before = joined.pop()
+            end = max(end, before)
+        joined.append((start, end))
+    return joined
+
+
+def assert_alike(rows: Rows) -> None:
+    """All turns at once give what they give one by one, and none of the time is lost."""
+    stages = stage_matrix(columns_of(rows))
+    for row, ms, expected in zip(rows.flows, stages.ms.tolist(), turn_by_turn(rows), strict=True):
+        *named, own = ms
+        found = {name: of for name, of in zip(stages.names, named, strict=False) if of}
+        assert found == pytest.approx({name: of for name, of in expected.items() if of}, abs=1e-9)
+        assert own == pytest.approx(row.response_ms - sum(expected.values()), abs=1e-9)
+        assert reduce(add, ms) == row.response_ms
+    assert set(stages.names) == {*(name for of in turn_by_turn(rows) for name in of), OWN_TIME}
+
+
+def test_all_turns_at_once_give_what_they_give_one_by_one() -> None:
+    rows = one_round(turns=20).rows
+    sort(rows)
+    assert_alike(rows)
+    assert_alike(Rows(rows.flows[::-1], rows.spans[::-1]))
+
+
+Pair = tuple[float, float]
+drawn_turns = st.lists(
+    st.tuples(spans, st.lists(within, max_size=3), st.integers(0, 40)), min_size=1, max_size=5
+)
+
+
+@given(drawn_turns)
+def test_so_they_do_whatever_overlaps(
+    turns: list[tuple[list[tuple[float, float]], list[tuple[float, float]], int],],
+) -> None:
+    rows = Rows()
+    for turn, (others, approvals, human) in enumerate(turns):
+        found = [*others, *approvals]
+        path, _ = critical_path([start for start, _ in found], [end for _, end in found], 0, 10)
+        rows.flows.append(flow(-0.5, 10, turn=turn, human_s=human / 10))
+        rows.spans += [
+            span(
+                f"stage {n % 3}" if n < len(others) else APPROVE,
+                *found[n],
+                turn=turn,
+                critical=n in path,
+            )
+            for n in range(len(found))
+        ]
+    assert_alike(rows)
+
+
+def test_stages_come_in_the_order_in_which_the_first_turns_met_them() -> None:
+    rows = Rows(
+        [flow(0, 3, turn=0), flow(0, 3, turn=1)],
+        [
+            span("query", 0, 1, turn=1),
+            span("pay", 2, 3, turn=0),
+            span("intent", 0, 1, turn=0),
+            span("key", 1, 2, turn=0, critical=False),
+        ],
+    )
+    assert stage_matrix(columns_of(rows)).names == ("intent", "pay", "query", OWN_TIME)
+
+
+def test_a_stage_that_took_no_time_was_met_all_the_same() -> None:
+    rows = Rows(
+        [flow(0, 1, variant="a"), flow(0, 1, variant="b")],
+        [span("encrypt", 0, 0, variant="a"), span("pay", 0, 1, variant="b")],
+    )
+    stages = stage_matrix(columns_of(rows))
+    assert stages.names == ("encrypt", "pay", OWN_TIME)
+    assert stages.met.tolist() == [[True, False, False], [False, True, False]]
+    assert stage_ms(columns_of(rows)) == {"a": {"encrypt": 0, OWN_TIME: 1000}, "b": {"pay": 1000}}
+
+
+def test_no_turns_have_an_empty_matrix() -> None:
+    stages = stage_matrix(columns_of(Rows([], [span("pay", 0, 1)])))
+    assert (stages.names, stages.ms.shape, stages.met.shape) == ((OWN_TIME,), (0, 1), (0, 1))

@@ -1,4 +1,7 @@
-"""Quantiles of one sample: exact where a table exists, and covering the truth as often as said."""
+"""Quantiles of one sample: exact where a table exists, and covering the truth as often as said.
+
+How often they cover it when turns resemble each other is in test_coverage.py.
+"""
 
 import math
 from collections.abc import Sequence
@@ -6,17 +9,22 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.stats.quantiles import (
     UNKNOWN,
+    Interval,
+    RoundInterval,
+    Sample,
+    enough,
     quantile,
     quantile_interval,
     rank,
     ranks,
+    round_quantile_interval,
+    round_quantile_intervals,
     share_within,
-    t_quantile,
     t_stretch,
 )
 
@@ -189,30 +197,115 @@ def test_a_share_counts_what_meets_the_budget(
     assert share_within(np.array(values), budget) == share
 
 
-@pytest.mark.parametrize(
-    ("df", "t"),
-    # The 97.5 % column of any printed table of Student's t.
-    [
-        (3, 3.1824),
-        (4, 2.7764),
-        (5, 2.5706),
-        (7, 2.3646),
-        (9, 2.2622),
-        (19, 2.0930),
-        (29, 2.0452),
-        (99, 1.9842),
-        (1_000_000, 1.9600),
-    ],
+def in_rounds(values: Sequence[float], rounds: int) -> Sample:
+    """The values dealt out to the rounds in turn."""
+    found = np.array(values, dtype=np.float64)
+    return Sample(found, np.arange(found.size) % rounds)
+
+
+def whole_rounds(values: Sequence[float], turns: int) -> Sample:
+    """A round for each value, in which every turn took it."""
+    return Sample(np.repeat(values, turns).astype(np.float64), np.repeat(range(len(values)), turns))
+
+
+@given(
+    st.lists(st.floats(0, 1e6), min_size=1, max_size=200),
+    st.integers(1, 4),
+    st.sampled_from(QUANTILES),
+    st.sampled_from([0.8, 0.95]),
 )
-def test_t_is_within_0_13_percent_of_the_table_and_never_above(df: int, t: float) -> None:
-    assert t * (1 - 0.0013) <= t_quantile(0.975, df) <= t + 0.0001
+def test_below_five_rounds_turns_are_taken_to_be_independent(
+    values: list[float], rounds: int, q: float, level: float
+) -> None:
+    found = round_quantile_interval(in_rounds(values, rounds), q, level)
+    assert found.effective_turns is None
+    assert Interval(found.estimate, found.lo, found.hi) == quantile_interval(
+        np.array(values), q, level
+    )
 
 
-def test_t_with_too_few_degrees_of_freedom_is_refused_rather_than_wrong() -> None:
-    with pytest.raises(ValueError, match="3 degrees"):
-        t_quantile(0.975, 2)
-    with pytest.raises(ValueError, match="3 degrees"):
-        t_stretch(3)
+@pytest.mark.parametrize("q", QUANTILES)
+def test_rounds_that_agree_are_worth_their_turns_and_no_more(q: float) -> None:
+    found = round_quantile_interval(in_rounds(range(4000), 20), q)
+    alone = quantile_interval(np.arange(4000.0), q)
+    assert found.effective_turns == 4000
+    assert (found.estimate, found.lo, found.hi) == (alone.estimate, alone.lo, alone.hi)
+
+
+@pytest.mark.parametrize(("rounds", "turns"), [(21, 10), (101, 10), (101, 100)])
+def test_rounds_of_equal_turns_are_worth_a_turn_each(rounds: int, turns: int) -> None:
+    found = round_quantile_interval(whole_rounds(range(rounds), turns), 0.5)
+    assert found.effective_turns == pytest.approx(rounds, rel=0.06)
+    alone = quantile_interval(upto(rounds) - 1, 0.5)
+    assert found.estimate == alone.estimate
+    # A step wider at most: what rounds differ by is known from the rounds alone, hence Student's t.
+    assert alone.lo is not None and found.lo is not None and alone.lo - 2 <= found.lo <= alone.lo
+    assert alone.hi is not None and found.hi is not None and alone.hi <= found.hi <= alone.hi + 2
+
+
+def test_the_effective_number_decides_whether_n_is_too_small() -> None:
+    found = round_quantile_interval(whole_rounds(range(60), 100), 0.95)
+    assert found.effective_turns == pytest.approx(60, rel=0.05)
+    assert (found.estimate, found.lo, found.hi) == (None, None, None)
+    assert enough(72, 0.95) and not enough(71, 0.95)
+    assert round_quantile_interval(whole_rounds(range(80), 100), 0.95).estimate == 75
+
+
+@pytest.mark.parametrize(("q", "fewest"), [(0.5, 6), (0.95, 72), (0.99, 368)])
+def test_rounds_that_agree_need_as_many_turns_as_independent_ones(q: float, fewest: int) -> None:
+    # Equal values: no round can differ from another.
+    few, just = (in_rounds([7.0] * n, 5) for n in (fewest - 1, fewest))
+    assert round_quantile_interval(few, q) == RoundInterval(None, None, None, fewest - 1)
+    assert round_quantile_interval(just, q) == RoundInterval(7, 7, 7, fewest)
+
+
+def test_a_tail_that_only_some_rounds_have_is_known_less_surely() -> None:
+    rng = np.random.default_rng(2)
+    calm = rng.normal(100, 1, 4000)
+    scattered, heaped = calm.copy(), calm.copy()
+    scattered[::10] += 50
+    heaped[: 4000 // 10] += 50
+    rounds = np.repeat(np.arange(20), 200)
+    one, other = (round_quantile_interval(Sample(v, rounds), 0.95) for v in (scattered, heaped))
+    assert one.effective_turns is not None and one.effective_turns > 2500
+    assert other.effective_turns is not None and other.effective_turns < 100
+
+
+def test_failed_turns_count_as_infinite() -> None:
+    values = np.concatenate([np.linspace(900, 1100, 480), np.full(20, np.inf)])
+    half, p95, p99 = round_quantile_intervals(in_rounds(values.tolist(), 20), QUANTILES)
+    assert half.hi is not None and half.hi < 1100
+    assert p95.estimate is not None and p95.estimate < 1100 and p95.hi == math.inf
+    assert p99.estimate == math.inf and p99.lo is not None and p99.lo > 1000
+
+
+def test_an_empty_sample_tells_nothing() -> None:
+    nothing = Sample(np.array([]), np.array([], dtype=np.int64))
+    assert (
+        round_quantile_intervals(nothing, QUANTILES) == [RoundInterval(None, None, None, None)] * 3
+    )
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32), st.integers(80, 600), st.integers(5, 30), st.booleans())
+def test_each_quantile_is_what_it_would_be_alone_and_in_any_order(
+    seed: int, n: int, rounds: int, coarse: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, 20, n).astype(np.float64) if coarse else rng.random(n)
+    of = rng.integers(0, rounds, n)
+    wanted = (0.05, 0.3, 0.5, 0.8, 0.95)
+    found = round_quantile_intervals(Sample(values, of), wanted)
+    order = rng.permutation(n)
+    moved = Sample(values[order], of[order] * 3 + 7)
+    for q, one in zip(wanted, found, strict=True):
+        alone = round_quantile_interval(moved, q)
+        assert (one.estimate, one.lo, one.hi) == (alone.estimate, alone.lo, alone.hi)
+        if one.effective_turns is not None:
+            assert alone.effective_turns == pytest.approx(one.effective_turns)
+        if one.estimate is not None and one.lo is not None and one.hi is not None:
+            assert one.lo <= one.estimate <= one.hi
+            assert one.estimate == quantile(np.sort(values), q)
 
 
 @pytest.mark.parametrize(

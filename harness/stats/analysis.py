@@ -1,0 +1,121 @@
+"""All figures of a run from its columns: the one way from rows to run.json; it reads no file."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from msgspec import structs
+
+from harness.record import (
+    Attribution,
+    Columns,
+    EffectSummary,
+    InFlight,
+    RoundFigures,
+    RunSummary,
+    Shift,
+    Tolerance,
+    VariantSummary,
+    WarmUp,
+)
+from harness.stats.attribution import attributions
+from harness.stats.baseline import round_figures_of, shifts_of
+from harness.stats.critical_path import stage_matrix
+from harness.stats.effects import FactorialEffects, Levels, factorial_effects
+from harness.stats.in_flight import in_flight_of
+from harness.stats.strategies import TOLD, Cell, Strategy, cells_of, is_on, variant_summary
+from harness.stats.warm_up import transients
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a run is asked; all of it is declared before the run begins."""
+
+    factors: Sequence[str] = ()
+    """The mitigations varied: the variants are their 2^k combinations."""
+    quantiles: Sequence[float] = TOLD
+    primary: float = 0.5
+    """The quantile whose main effects are the question; all else is judged with Holm's step."""
+    tolerance: Tolerance = field(default_factory=Tolerance)
+    effect_level: float = 0.95
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """The figures of run.json that come from rows; the fields are those of `RunSummary`."""
+
+    variants: list[VariantSummary]
+    effects: list[EffectSummary] = field(default_factory=list)
+    simple_effects: list[EffectSummary] = field(default_factory=list)
+    attribution: list[Attribution] = field(default_factory=list)
+    shifts: list[Shift] = field(default_factory=list)
+    round_figures: list[RoundFigures] = field(default_factory=list)
+    in_flight: list[InFlight] = field(default_factory=list)
+    transients: dict[str, int] = field(default_factory=dict)
+
+
+def analyse(columns: Columns, variants: Sequence[Strategy], question: Question) -> Findings:
+    """Everything there is to say; with fewer rounds or turns there is less.
+
+    `variants` are those of the run, the baseline first; where the question has factors, they are
+    all combinations of these, or it is a ValueError.
+    """
+    turns, stages = columns.turns, stage_matrix(columns)
+    cells = cells_of(turns, variants)
+    factorial = _factorial(cells, question.factors)
+    found = _effects(factorial, question) if factorial else FactorialEffects([], [])
+    return Findings(
+        variants=[variant_summary(cell, turns, stages, question.quantiles) for cell in cells],
+        effects=found.effects,
+        simple_effects=found.simple,
+        attribution=attributions(
+            factorial,
+            question.factors,
+            found.effects,
+            stages,
+            seed=question.seed,
+        )
+        if factorial
+        else [],
+        shifts=shifts_of(cells, seed=question.seed),
+        round_figures=round_figures_of(cells),
+        in_flight=in_flight_of(turns, cells),
+        transients=transients(turns, cells),
+    )
+
+
+def with_findings(summary: RunSummary, found: Findings) -> RunSummary:
+    """The run with these figures in place of its own."""
+    warm_up = summary.warm_up or WarmUp(discarded_turns=0)
+    return structs.replace(
+        summary,
+        warm_up=structs.replace(warm_up, transients=found.transients),
+        variants=found.variants,
+        effects=found.effects,
+        simple_effects=found.simple_effects,
+        attribution=found.attribution,
+        shifts=found.shifts,
+        round_figures=found.round_figures,
+        in_flight=found.in_flight,
+    )
+
+
+def _factorial(cells: Sequence[Cell], factors: Sequence[str]) -> dict[Levels, Cell]:
+    """The cells by their levels, a bool per factor; empty without a factor, or while a strategy has
+    no turn."""
+    found = {tuple(is_on(cell.strategy, factor) for factor in factors): cell for cell in cells}
+    if factors and not len(found) == len(cells) == 2 ** len(factors):
+        raise ValueError(f"{len(cells)} strategies are not all combinations of {factors}")
+    return found if factors and all(cell.rows.size for cell in cells) else {}
+
+
+def _effects(factorial: Mapping[Levels, Cell], question: Question) -> FactorialEffects:
+    return factorial_effects(
+        {levels: cell.sample for levels, cell in factorial.items()},
+        question.factors,
+        quantiles=question.quantiles,
+        primary=question.primary,
+        tolerance=question.tolerance,
+        level=question.effect_level,
+        seed=question.seed,
+    )
