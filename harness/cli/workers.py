@@ -1,6 +1,7 @@
 """Rounds spread over worker processes; what a round does is not decided here."""
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
@@ -26,9 +27,16 @@ Work = Callable[[Setup, int], Tally]
 """Plays one round, given by its number."""
 
 
-def run_in_workers(work: Work, setup: Setup, jobs: int, course: Course, progress: Progress) -> None:
-    """Every round of the setup, each in whichever of `jobs` processes is free. However it ends, no
-    process is left, and the rounds that finished are in the course."""
+def run_in_workers(
+    work: Work,
+    setup: Setup,
+    jobs: int,
+    batches: Iterable[range],
+    course: Course,
+    progress: Progress,
+) -> None:
+    """Batch after batch of rounds, each round in whichever of `jobs` processes is free. However it
+    ends, no process is left, and the rounds that finished are in the course."""
     private_key(0)  # Made once, here: forked workers inherit it.
     pool = ProcessPoolExecutor(
         min(jobs, setup.rounds),
@@ -38,12 +46,13 @@ def run_in_workers(work: Work, setup: Setup, jobs: int, course: Course, progress
     )
     waiting: list[Future[Tally | Crash]] = []
     try:
-        for round_ in range(setup.rounds):
-            waiting.append(pool.submit(_end_of, work, setup, round_))
-        progress.start()
-        for future in as_completed(list(waiting)):
-            waiting.remove(future)
-            _finish(course, future.result(), progress)
+        for batch in batches:
+            for round_ in batch:
+                waiting.append(pool.submit(_end_of, work, setup, round_))
+            progress.start()
+            for future in as_completed(list(waiting)):
+                waiting.remove(future)
+                _finish(course, future.result(), progress)
     finally:
         for end in _late_ends(waiting):
             if isinstance(end, Tally):
@@ -68,6 +77,7 @@ def _begin_worker(scenario_source: str | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     load_again(scenario_source)
+    gc.freeze()  # What is loaded by now stays: no round's collection needs to walk through it.
 
 
 def _end_with_parent() -> None:

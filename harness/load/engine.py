@@ -125,13 +125,11 @@ def open_schedule(
 def quiet_gc() -> Iterator[None]:
     """No garbage collection while measuring: a pause of it is a pause of every call in flight."""
     gc.collect()
-    gc.freeze()
     gc.disable()
     try:
         yield
     finally:
         gc.enable()
-        gc.unfreeze()
 
 
 async def boot(clock: Clock, arm: Arm) -> None:
@@ -178,8 +176,8 @@ def record_turn(variant: str, flow: Flow, end: float, origin: float, rows: Rows)
             due_s=_since(origin, flow.due),
             start_s=_since(origin, flow.start),
             end_s=_since(origin, end),
-            response_ms=round((answered - flow.due) * 1e3, 6),
-            service_ms=round((answered - flow.start) * 1e3, 6),
+            response_ms=_ms(answered - flow.due),
+            service_ms=_ms(answered - flow.start),
             outcome=flow.outcome,
             cold=flow.cold,
             method=flow.method,
@@ -191,7 +189,7 @@ def record_turn(variant: str, flow: Flow, end: float, origin: float, rows: Rows)
             stale_tokens=flow.stale_tokens,
             corrections=flow.corrections,
             guarded=flow.guarded,
-            human_ms=round(flow.human * 1e3, 6),
+            human_ms=_ms(flow.human),
             token_cost_micro=flow.token_cost_micro,
         )
     )
@@ -218,3 +216,8 @@ def record_turn(variant: str, flow: Flow, end: float, origin: float, rows: Rows)
 def _since(origin: float, when: float) -> float:
     """Whole nanoseconds: what lies below is the noise of subtracting two large floats."""
     return round(when - origin, 9)
+
+
+def _ms(seconds: float) -> float:
+    """Whole microseconds: the mocks' delays are, and equal turns must not differ by float noise."""
+    return round(seconds * 1e3, 3)

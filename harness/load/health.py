@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.clock import ClockName
 from harness.load.engine import Tally
-from harness.record import Health
+from harness.record import Columns, FloatArray, Health
 from harness.stats.quantiles import quantile
 
 ERROR_P50_LIMIT_MS = {"virtual": 0.01, "real": 5.0}
@@ -22,17 +22,18 @@ LAG_P99_LIMIT_MS = {"virtual": 0.01, "real": 5.0}
 
 LAG_P99_LIMIT_SHARE = 0.01
 
+EVERY_TURN_FAILED = "every turn failed"
+"""So begins the one reason that may well lie with the system and not with the instrument."""
 
-def examine(tally: Tally, clock: ClockName) -> tuple[Health, list[str]]:
-    """The figures, and one sentence for each reason not to believe the run."""
-    errors = np.sort(
-        [
-            abs((span.end_s - span.start_s) * 1e3 - span.injected_ms)
-            for span in tally.rows.spans
-            if span.injected_ms == span.injected_ms and span.status
-        ]
-    )
-    lags = np.sort([(row.start_s - row.due_s) * 1e3 for row in tally.rows.flows])
+
+def examine(tally: Tally, columns: Columns, clock: ClockName) -> tuple[Health, list[str]]:
+    """The figures, and one sentence for each reason not to believe the run.
+
+    `columns` are the rows of the tally.
+    """
+    turns = columns.turns
+    errors = _errors_ms(columns)
+    lags = np.sort((turns.start_s - turns.due_s) * 1e3)
     health = Health(
         error_p50_ms=_quantile(errors, 0.5),
         error_p99_ms=_quantile(errors, 0.99),
@@ -43,9 +44,9 @@ def examine(tally: Tally, clock: ClockName) -> tuple[Health, list[str]]:
         failed=tally.failed,
         leaks=tally.leaks,
     )
-    reasons = _reasons(health, clock, _median_response_ms(tally))
+    reasons = _reasons(health, clock, _quantile(np.sort(turns.response_ms), 0.5) or 0.0)
     if 0 < health.finished == health.failed:
-        reasons.append("every turn failed" + (f": {tally.fault}" if tally.fault else ""))
+        reasons.append(EVERY_TURN_FAILED + (f": {tally.fault}" if tally.fault else ""))
     return health, reasons
 
 
@@ -59,7 +60,7 @@ def _reasons(health: Health, clock: ClockName, response_ms: float) -> list[str]:
         ("start lag p99", health.lag_p99_ms, lag_limit_ms),
     )
     reasons = [
-        f"{what} {figure:.2f} ms is over the limit of {limit:g} ms: lower --rate"
+        f"{what} {figure:.2f} ms is over the limit of {limit:g} ms: lower the rate"
         for what, figure, limit in limits
         if figure is not None and figure > limit
     ]
@@ -74,10 +75,13 @@ def _reasons(health: Health, clock: ClockName, response_ms: float) -> list[str]:
     return reasons
 
 
-def _median_response_ms(tally: Tally) -> float:
-    responses = np.sort([row.response_ms for row in tally.rows.flows])
-    return _quantile(responses, 0.5) or 0.0
+def _errors_ms(columns: Columns) -> FloatArray:
+    """What each answered call took beyond the delay that was meant, either way; ascending."""
+    spans = columns.spans
+    told = ~np.isnan(spans.injected_ms) & (spans.status != 0)
+    took_ms = (spans.end_s[told] - spans.start_s[told]) * 1e3
+    return np.sort(np.abs(took_ms - spans.injected_ms[told]))
 
 
-def _quantile(ordered: "np.ndarray[tuple[int], np.dtype[np.float64]]", q: float) -> float | None:
+def _quantile(ordered: FloatArray, q: float) -> float | None:
     return round(quantile(ordered, q), 6) if ordered.size else None

@@ -9,7 +9,7 @@ import pytest
 from harness.clock import ClockName
 from harness.load.engine import Tally
 from harness.load.health import examine
-from harness.record import Rows
+from harness.record import Health, Rows, columns_of
 from tests.test_record import FLOW, SPAN
 from tests.worlds import one_round
 
@@ -112,30 +112,34 @@ def _untold(*, injected_ms: float = float("nan"), status: int) -> Tally:
     return tally
 
 
+def _examined(tally: Tally, clock: ClockName) -> tuple[Health, list[str]]:
+    return examine(tally, columns_of(tally.rows), clock)
+
+
 @pytest.mark.parametrize("case", CASES, ids=[case.claim for case in CASES])
 def test_a_run_is_believed_unless_there_is_a_reason(case: Case) -> None:
-    _, reasons = examine(case.tally(), case.clock)
+    _, reasons = _examined(case.tally(), case.clock)
     assert len(reasons) == len(case.reasons), reasons
     for reason, beginning in zip(reasons, case.reasons, strict=True):
         assert reason.startswith(beginning)
 
 
 def test_the_figures_are_told_whatever_the_judgement() -> None:
-    health, _ = examine(_tally(error_ms=-2.0, lag_ms=3.0), "real")
+    health, _ = _examined(_tally(error_ms=-2.0, lag_ms=3.0), "real")
     assert health.error_p50_ms == health.error_p99_ms == pytest.approx(2.0)
     assert health.lag_p99_ms == pytest.approx(3.0)
     assert (health.due, health.started, health.finished) == (100, 100, 100)
 
 
 def test_what_nothing_could_tell_is_no_number() -> None:
-    health, _ = examine(Tally(), "virtual")
+    health, _ = _examined(Tally(), "virtual")
     assert (health.error_p50_ms, health.error_p99_ms, health.lag_p99_ms) == (None, None, None)
-    health, _ = examine(_untold(status=200), "real")
+    health, _ = _examined(_untold(status=200), "real")
     assert (health.error_p50_ms, health.error_p99_ms) == (None, None)
 
 
 def test_a_round_on_the_mocks_is_believed() -> None:
-    health, reasons = examine(one_round(turns=10), "virtual")
+    health, reasons = _examined(one_round(turns=10), "virtual")
     assert reasons == []
     # Exact but for the nanosecond by which each virtual wait may end late.
     assert (health.error_p99_ms, health.lag_p99_ms) == pytest.approx((0.0, 0.0), abs=1e-5)

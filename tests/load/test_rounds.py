@@ -12,7 +12,7 @@ import pytest
 from harness import record
 from harness.flow.strategy import Strategy, all_strategies
 from harness.load.engine import Tally
-from harness.record import FlowRow, Rows, SpanRow
+from harness.record import FlowRow, Rows, SpanRow, columns_of
 from harness.stats.critical_path import OWN_TIME, stage_ms
 from tests.worlds import one_round
 
@@ -131,7 +131,7 @@ def _longest_chain_s(spans: list[SpanRow], end_s: float) -> float:
 
 def test_on_the_virtual_clock_no_time_of_a_turn_is_unaccounted_for(rounds: list[Tally]) -> None:
     for tally in rounds:
-        stages = stage_ms(tally.rows.flows, tally.rows.spans)
+        stages = stage_ms(columns_of(tally.rows))
         assert set(stages) == set(NAMES)
         assert not any(OWN_TIME in of_variant for of_variant in stages.values())
         critical: dict[TurnOf, float] = defaultdict(float)
