@@ -1,25 +1,24 @@
 """A plausible run from seeded draws to print and draw; it never measures anything."""
 
 from collections.abc import Sequence
-from itertools import combinations, product
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.record import (
-    EffectSummary,
     FlowRow,
     Health,
     Outcome,
     Rows,
     RunSummary,
     SpanRow,
-    VariantSummary,
+    WarmUp,
+    columns_of,
 )
+from harness.stats.analysis import Question, analyse, with_findings
 
 FACTORS = ("prewarm", "token_cache", "parallel_confirm")
-QUANTILES = (0.5, 0.95, 0.99)
 TURNS_A_CONVERSATION = 5
 GAP_S = 0.004
 
@@ -56,18 +55,16 @@ def sample_run(
 ) -> tuple[RunSummary, Rows]:
     """The summary and rows of a run whose strategies are all on/off choices of `varied`."""
     weather = [[_weather(seed, r, t, error_share) for t in range(turns)] for r in range(rounds)]
-    rows, variants, responses = Rows(), [], {}
-    for choice in product((False, True), repeat=len(varied)):
-        on = {name for name, chosen in zip(varied, choice, strict=True) if chosen}
-        name = "+".join(factor for factor in FACTORS if factor in on) or "baseline"
-        own = Rows()
+    choices = product((False, True), repeat=len(varied))
+    ons = [{n for n, chosen in zip(varied, choice, strict=True) if chosen} for choice in choices]
+    variants, rows = [_variant(on) for on in ons], Rows()
+    for variant, on in zip(variants, ons, strict=True):
         for r, round_weather in enumerate(weather):
             for t, met in enumerate(round_weather):
-                _play(own, name, on, r, t, met)
-        rows.extend(own)
-        responses[choice] = np.reshape([f.response_ms for f in own.flows], (rounds, turns))
-        variants.append(_summarise(name, on, own))
-    return _run(rounds, seed, variants, _effects(varied, responses)), rows
+                _play(rows, variant.name, on, r, t, met)
+    question = Question(factors=list(varied), seed=seed)
+    run = _run(rounds, seed, len(variants) * rounds * turns, rows)
+    return with_findings(run, analyse(columns_of(rows), variants, question)), rows
 
 
 def _weather(seed: int, round_: int, turn: int, error_share: float) -> Weather:
@@ -136,106 +133,28 @@ def _play(rows: Rows, name: str, on: set[str], round_: int, turn: int, met: Weat
     )  # fmt: skip
 
 
-def _summarise(name: str, on: set[str], rows: Rows) -> VariantSummary:
-    flows = rows.flows
-    answered = np.sort([np.inf if f.outcome == "error" else f.response_ms for f in flows])
-    figures = {
-        f"p{q * 100:g}_ms{suffix}": figure
-        for q in QUANTILES
-        for suffix, figure in zip(("", "_lo", "_hi"), _order_interval(answered, q), strict=True)
-    }
-    critical: dict[str, float] = {}
-    for s in rows.spans:
-        if s.critical:
-            critical[s.stage] = critical.get(s.stage, 0.0) + 1000 * (s.end_s - s.start_s) / len(
-                flows
-            )
-    mean = sum(f.response_ms for f in flows) / len(flows)
-    return VariantSummary(
-        name=name,
-        prewarm="prewarm" in on,
-        token_cache="token_cache" in on,
-        parallel_confirm="parallel_confirm" in on,
-        pay="wechat-ai",
-        turns=len(flows),
-        slo={f"{s}s": float(np.sum(answered <= 1000 * s)) / len(flows) for s in (1, 3, 5)},
-        calls_per_turn=sum(f.calls for f in flows) / len(flows),
-        wasted_prewarms=sum(f.wasted_prewarms for f in flows),
-        stale_tokens=sum(f.stale_tokens for f in flows),
-        reversals=0,
-        corrections=sum(f.corrections for f in flows),
-        guarded=sum(f.guarded for f in flows),
-        errors=sum(f.outcome == "error" for f in flows),
-        fee_minor_mean=sum(f.fee_minor for f in flows) / len(flows),
-        amount_minor_mean=sum(f.amount_minor for f in flows) / len(flows),
-        token_cost_minor_mean=sum(f.token_cost_micro for f in flows) / 1e4 / len(flows),
-        human_ms_mean=sum(f.human_ms for f in flows) / len(flows),
-        critical_ms={**critical, "own": max(0.0, mean - sum(critical.values()))},
-        **figures,
-    )
+class Variant(NamedTuple):
+    """A strategy, as far as an analysis knows one."""
+
+    name: str
+    prewarm: bool
+    token_cache: bool
+    parallel_confirm: bool
+    pay: str
 
 
-def _order_interval(
-    values: NDArray[np.float64], quantile: float
-) -> tuple[float | None, float | None, float | None]:
-    """The quantile between order statistics about two standard deviations of rank apart."""
-    n = len(values)
-    if quantile**n > 0.025:
-        return None, None, None
-    reach = 1.96 * float(np.sqrt(n * quantile * (1 - quantile)))
-    ranks = (n * quantile, n * quantile - reach, n * quantile + reach + 1)
-    places = [min(max(round(rank), 1), n) - 1 for rank in ranks]
-    middle, low, high = (float(values[i]) if np.isfinite(values[i]) else None for i in places)
-    return middle, low, high
+def _variant(on: set[str]) -> Variant:
+    name = "+".join(factor for factor in FACTORS if factor in on) or "baseline"
+    prewarm, token_cache, parallel_confirm = (factor in on for factor in FACTORS)
+    return Variant(name, prewarm, token_cache, parallel_confirm, "wechat-ai")
 
 
-def _effects(
-    varied: Sequence[str], responses: dict[tuple[bool, ...], NDArray[np.float64]]
-) -> list[EffectSummary]:
-    """Contrasts of per-round quantiles, with two standard errors over rounds either side."""
-    factors = [*combinations(varied, 1), *combinations(varied, 2)]
-    return [
-        _contrast([varied.index(name) for name in names], ":".join(names), quantile, responses)
-        for names in factors
-        for quantile in QUANTILES[:2]
-    ]
-
-
-def _contrast(
-    axes: list[int],
-    factor: str,
-    quantile: float,
-    responses: dict[tuple[bool, ...], NDArray[np.float64]],
-) -> EffectSummary:
-    weight = 2 ** len(axes) / len(responses)
-    rounds = sum(
-        weight
-        * np.prod([1 if choice[axis] else -1 for axis in axes])
-        * np.quantile(ms, quantile, 1)
-        for choice, ms in responses.items()
-    )
-    per_round = np.asarray(rounds)
-    estimate, n = float(per_round.mean()), len(per_round)
-    reach = 2.09 * float(per_round.std(ddof=1)) / n**0.5 if n > 2 else None
-    return EffectSummary(
-        factor=factor,
-        quantile=quantile,
-        estimate_ms=estimate,
-        lo_ms=None if reach is None else estimate - reach,
-        hi_ms=None if reach is None else estimate + reach,
-    )
-
-
-def _run(
-    rounds: int, seed: int, variants: list[VariantSummary], effects: list[EffectSummary]
-) -> RunSummary:
-    turns = sum(v.turns for v in variants)
-    errors = sum(v.errors for v in variants)
+def _run(rounds: int, seed: int, turns: int, rows: Rows) -> RunSummary:
     return RunSummary(
         run_id="sample",
         tool_version="0.1.0",
         scenario="checkout",
-        parameters={"turns": turns // (rounds * len(variants))},
+        parameters={"turns": TURNS_A_CONVERSATION},
         clock="virtual",
         endpoints="mock",
         seed=seed,
@@ -251,8 +170,9 @@ def _run(
         invalid_because=[],
         health=Health(
             error_p50_ms=0.0, error_p99_ms=0.0, lag_p99_ms=0.0, due=turns, started=turns,
-            finished=turns, failed=errors, leaks=0,
+            finished=turns, failed=sum(row.outcome == "error" for row in rows.flows), leaks=0,
         ),
-        variants=variants,
-        effects=effects,
+        warm_up=WarmUp(discarded_turns=0),
+        variants=[],
+        effects=[],
     )  # fmt: skip

@@ -1,111 +1,184 @@
-"""Charts are written whole and the same each time; this file never compares pixels."""
+"""Charts are written whole, the same each time, and can be read; no test compares pixels."""
 
-import io
+import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import combinations
 from pathlib import Path
 
-import matplotlib as mpl
-import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from msgspec.structs import replace
 
-from harness.record import Outcome, Rows, RunSummary
-from harness.report.charts import CHARTS, STYLE, charts_of, draw, draw_all, median_turn
+from harness.record import Columns, FlowRow, Rows, RunSummary, Tolerance, columns_of
+from harness.report.charts import CHARTS, charts_of, draw, draw_all, figure_of, svg_of
+from harness.report.charts import page as palette
+from harness.stats.analysis import Question, analyse, with_findings
 
 from .sample import FACTORS, sample_run
+from .sample_sweep import sample_sweep
 from .test_costs import by_provider
 
 REASONS = ["start lag p99 14.20 ms is above 1 ms and above 1% of p50", "9 turns never started"] * 2
+LEAST_SIZE = 8.5
+"""Points, at which text is 7.5 px high on a phone 390 px wide."""
+NOTHING = columns_of(Rows())
+
+Run = tuple[RunSummary, Columns]
 
 
-def troubled() -> tuple[RunSummary, Rows]:
-    summary, rows = sample_run(rounds=4, turns=20, error_share=0.2)
-    return replace(summary, valid=False, invalid_because=REASONS, scenario="odd $name_$"), rows
+def sampled(
+    varied: Sequence[str] = FACTORS, *, rounds: int = 6, turns: int = 20, error_share: float = 0.0
+) -> Run:
+    summary, rows = sample_run(varied, rounds=rounds, turns=turns, error_share=error_share)
+    return summary, columns_of(rows)
 
 
-RUNS: dict[str, Callable[[], tuple[RunSummary, Rows]]] = {
-    "one factor": lambda: sample_run(FACTORS[:1], rounds=4, turns=20),
-    "two factors": lambda: sample_run(FACTORS[1:], rounds=4, turns=20),
-    "three factors": lambda: sample_run(rounds=4, turns=20),
-    "one strategy": lambda: sample_run((), rounds=4, turns=20),
+def troubled() -> Run:
+    summary, columns = sampled(rounds=4, error_share=0.2)
+    return replace(summary, valid=False, invalid_because=REASONS, scenario="odd $name_$"), columns
+
+
+def slow() -> Run:
+    """Ten times slower, judged in percent: figures of five digits and ratios."""
+    summary, rows = sample_run(rounds=6, turns=20)
+    columns = columns_of(Rows([ten_times(flow) for flow in rows.flows], rows.spans))
+    summary = replace(summary, tolerance=Tolerance(5.0, "%"), effect_level=0.9875)
+    asked = Question(factors=FACTORS, tolerance=summary.tolerance, effect_level=0.9875)
+    return with_findings(summary, analyse(columns, summary.variants, asked)), columns
+
+
+def ten_times(flow: FlowRow) -> FlowRow:
+    return replace(flow, response_ms=10 * flow.response_ms)
+
+
+RUNS: dict[str, Callable[[], Run]] = {
+    "three factors": lambda: sampled(),
+    "one factor": lambda: sampled(FACTORS[:1]),
+    "one strategy": lambda: sampled(()),
     "errors, invalid": troubled,
-    "too few rounds": lambda: sample_run(rounds=1, turns=3),
-    "only errors": lambda: sample_run(FACTORS[:1], rounds=2, turns=3, error_share=1.0),
-    "three providers": lambda: (by_provider(), Rows()),
+    "slow, in percent": slow,
+    "too few rounds": lambda: sampled(rounds=1, turns=3),
+    "only errors": lambda: sampled(FACTORS[:1], rounds=2, turns=3, error_share=1.0),
+    "three providers": lambda: (by_provider(), NOTHING),
+    "sweep": lambda: (sample_sweep(), sampled((), rounds=4)[1]),
 }
 
 
-def figure_of(name: str, run: tuple[RunSummary, Rows]) -> Figure:
-    with mpl.rc_context(mpl.RcParams(STYLE)):
-        figure = CHARTS[name](*run)
-        figure.savefig(io.BytesIO(), format="png")
-    return figure
+@cache
+def run_of(name: str) -> Run:
+    return RUNS[name]()
+
+
+LAID_OUT = [run for run in RUNS if run != "one strategy"]
+
+WRITTEN = [
+    *[(name, "three factors") for name in CHARTS if name not in ("fees", "load_curve")],
+    ("fees", "three providers"),
+    ("load_curve", "sweep"),
+]
+"""Each chart once, of a run that has it."""
+
+
+@pytest.fixture(scope="module", params=LAID_OUT)
+def figures(request: pytest.FixtureRequest) -> dict[str, Figure]:
+    """Every chart of a run, laid out; of one run after another, so that each is drawn once."""
+    return figures_of(request.param)
 
 
 @cache
-def figure_of_run(name: str, run: str) -> Figure:
-    return figure_of(name, RUNS[run]())
+def figures_of(run: str) -> dict[str, Figure]:
+    figures = {name: figure_of(name, *run_of(run)) for name in charts_of(run_of(run)[0])}
+    for figure in figures.values():
+        figure.draw_without_rendering()
+    return figures
+
+
+@cache
+def svg_of_run(name: str, run: str) -> str:
+    return svg_of(name, *run_of(run))
 
 
 def texts(figure: Figure) -> list[Text]:
     return [t for t in figure.findobj(Text) if isinstance(t, Text) and t.get_text().strip()]
 
 
-@pytest.mark.parametrize("run", RUNS)
-def test_every_chart_is_written_as_svg_and_png(run: str, tmp_path: Path) -> None:
-    summary, rows = RUNS[run]()
-    paths = draw_all(summary, rows, tmp_path)
-    names = [f"{n}.{kind}" for n in charts_of(summary) for kind in ("svg", "png")]
-    assert [path.name for path in paths] == names
-    for path in paths:
-        if path.suffix == ".svg":
-            assert ET.parse(path).getroot().tag.endswith("svg")
-        else:
-            assert path.read_bytes().startswith(b"\x89PNG")
+def words(figure: Figure) -> list[str]:
+    return [text.get_text() for text in texts(figure)]
 
 
-def test_a_run_without_rows_or_strategies_is_drawn_empty(tmp_path: Path) -> None:
-    summary, _ = sample_run(FACTORS[:1], rounds=2, turns=3)
-    draw_all(replace(summary, variants=[], effects=[]), Rows(), tmp_path)
-    assert len(draw_all(summary, Rows(), tmp_path)) == 6
+def test_all_charts_of_a_run_are_written(tmp_path: Path) -> None:
+    summary, columns = run_of("one strategy")
+    names = [f"{name}.{kind}" for name in charts_of(summary) for kind in ("svg", "png")]
+    assert [path.name for path in draw_all(summary, columns, tmp_path)] == names
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+
+
+@pytest.mark.parametrize(("name", "run"), WRITTEN)
+def test_a_chart_is_written_as_svg_and_png_and_the_same_again(
+    name: str, run: str, tmp_path: Path
+) -> None:
+    svg, png = draw(name, *run_of(run), tmp_path)
+    assert ET.parse(svg).getroot().tag.endswith("svg")
+    assert "<metadata" not in svg.read_text("utf-8")
+    assert svg.read_text("utf-8") == svg_of_run(name, run)
+    assert png.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_png_is_the_same_again_too(tmp_path: Path) -> None:
+    # It is of the same figure as the SVG, which each chart is held to.
+    once, again = (draw("heat", *run_of("one strategy"), tmp_path)[1].read_bytes() for _ in "12")
+    assert once == again
 
 
 @pytest.mark.parametrize("name", CHARTS)
-def test_the_same_run_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
-    written = []
-    for folder in (tmp_path / "once", tmp_path / "again"):
-        folder.mkdir()
-        summary, rows = sample_run(rounds=3, turns=10)
-        written.append([path.read_bytes() for path in draw(name, summary, rows, folder)])
-    assert written[0] == written[1]
-    assert b"<dc:date>" not in written[0][0]
+def test_a_run_without_rows_or_strategies_is_drawn_empty(name: str) -> None:
+    summary, _ = run_of("only errors")
+    empty = replace(
+        summary, variants=[], effects=[], attribution=[], shifts=[], round_figures=[], in_flight=[]
+    )
+    assert charts_of(empty) == []
+    for run in (summary, empty):
+        figure_of(name, run, NOTHING).draw_without_rendering()
 
 
-@pytest.mark.parametrize("run", RUNS)
-@pytest.mark.parametrize("name", CHARTS)
-def test_no_text_leaves_the_page(name: str, run: str) -> None:
-    figure = figure_of_run(name, run)
+def test_no_text_leaves_the_page(figures: dict[str, Figure]) -> None:
+    assert [(name, text) for name, figure in figures.items() for text in outside(figure)] == []
+
+
+def test_effects_of_five_digits_stay_on_the_page() -> None:
+    summary, columns = run_of("three factors")
+    large = [
+        replace(e, estimate_ms=-23_888.0, lo_ms=-28_888.0, hi_ms=-20_888.0) for e in summary.effects
+    ]
+    figure = figure_of("effects", replace(summary, effects=large), columns)
+    figure.draw_without_rendering()
+    assert outside(figure) == []
+
+
+def outside(figure: Figure) -> list[str]:
     width, height = figure.canvas.get_width_height()
-    for text in visible(figure):
-        box = text.get_window_extent()
-        inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
-        assert inside, text.get_text()
+    boxes = [(text.get_text(), text.get_window_extent()) for text in visible(figure)]
+    return [
+        text for text, box in boxes if box.x0 < 0 or box.y0 < 0 or box.x1 > width or box.y1 > height
+    ]
 
 
-@pytest.mark.parametrize("run", RUNS)
-@pytest.mark.parametrize("name", CHARTS)
-def test_no_text_covers_another(name: str, run: str) -> None:
-    shown = visible(figure_of_run(name, run))
-    for one, other in combinations(shown, 2):
-        a, b = one.get_window_extent(), other.get_window_extent()
-        wide = min(a.x1, b.x1) - max(a.x0, b.x0)
-        high = min(a.y1, b.y1) - max(a.y0, b.y0)
-        assert wide < 1 or high < 1, (one.get_text(), other.get_text())
+def test_no_text_covers_another(figures: dict[str, Figure]) -> None:
+    for name, figure in figures.items():
+        shown = [(text, text.get_window_extent()) for text in visible(figure)]
+        for (one, a), (other, b) in combinations(shown, 2):
+            wide = min(a.x1, b.x1) - max(a.x0, b.x0)
+            high = min(a.y1, b.y1) - max(a.y0, b.y0)
+            assert wide < 1 or high < 1, (name, one.get_text(), other.get_text())
+
+
+def test_text_can_be_read_on_a_phone(figures: dict[str, Figure]) -> None:
+    for name, figure in figures.items():
+        assert figure.get_figwidth() == palette.WIDTH_IN
+        assert min(float(text.get_fontsize()) for text in visible(figure)) >= LEAST_SIZE, name
 
 
 def visible(figure: Figure) -> list[Text]:
@@ -125,74 +198,41 @@ def hidden_ticks(figure: Figure) -> list[Text]:
     return hidden
 
 
-def test_curves_stop_short_of_100_percent_by_the_failed_share() -> None:
-    summary, rows = sample_run(FACTORS[:1], rounds=4, turns=50, error_share=0.2)
-    figure = figure_of("ecdf", (summary, rows))
-    failed = sum(flow.outcome == "error" for flow in rows.flows) / len(rows.flows)
-    curves = [line for line in figure.axes[0].lines if not str(line.get_label()).startswith("_")]
-    tops = [np.max(np.asarray(curve.get_ydata(), dtype=float)) for curve in curves]
-    assert failed > 0 and tops == pytest.approx([1 - failed] * 2)
-
-
-def test_a_long_curve_is_thinned_without_losing_its_ends() -> None:
-    summary, rows = sample_run((), rounds=20, turns=100)
-    (curve,) = [
-        line
-        for line in figure_of("ecdf", (summary, rows)).axes[0].lines
-        if not str(line.get_label()).startswith("_")
-    ]
-    times = sorted(flow.response_ms / 1000 for flow in rows.flows)
-    drawn = np.asarray(curve.get_xdata(), dtype=float)
-    assert len(drawn) <= 1000 and (drawn[0], drawn[-1]) == (times[0], times[-1])
-
-
-def test_eight_strategies_have_eight_appearances() -> None:
-    figure = figure_of("ecdf", sample_run(rounds=4, turns=20))
-    looks = {
-        (line.get_color(), line.get_linestyle())
-        for line in figure.axes[0].lines
-        if not str(line.get_label()).startswith("_")
+@pytest.mark.parametrize("run", ["three factors", "three providers", "sweep"])
+def test_an_svg_is_of_the_palettes_colours_and_text_and_stands_alone(run: str) -> None:
+    known = {
+        colour.lower()
+        for colour in vars(palette).values()
+        if isinstance(colour, str) and re.fullmatch("#[0-9A-F]{6}", colour)
     }
-    assert len(looks) == 8
+    seen: set[str] = set()
+    for name in charts_of(run_of(run)[0]):
+        svg = svg_of_run(name, run)
+        assert set(re.findall(r"#[0-9a-f]{6}\b", svg)) <= known, name
+        assert "<text" in svg and "'DejaVu Sans', 'Verdana', sans-serif" in svg
+        assert not re.search(r'href="(?!#|data:image/png)', svg)
+        named = set(re.findall(r'(?:href="|url\()#([^")]+)', svg))
+        assert named and not named & seen, "charts in one document share a name"
+        seen |= named
+
+
+@pytest.mark.parametrize(
+    ("run", "shown"),
+    [
+        (
+            "three factors",
+            "effects shift percentiles ecdf attribution waterfall in_flight heat rounds",
+        ),
+        ("one strategy", "percentiles ecdf waterfall in_flight heat"),
+        ("three providers", "percentiles ecdf waterfall in_flight heat fees"),
+        ("sweep", "in_flight load_curve heat"),
+    ],
+)
+def test_a_run_has_the_charts_that_say_something_of_it(run: str, shown: str) -> None:
+    assert charts_of(run_of(run)[0]) == shown.split()
 
 
 def test_an_invalid_run_says_so_on_every_chart() -> None:
-    for name in CHARTS:
-        figure = figure_of(name, troubled())
-        words = " ".join(" ".join(t.get_text() for t in texts(figure)).split())
-        assert "INVALID RUN: start lag p99 14.20 ms" in words
-
-
-def test_the_median_turn_is_the_order_statistic_and_paid_where_one_is_near() -> None:
-    _, rows = sample_run((), rounds=1, turns=5)
-    flows = [
-        replace(flow, response_ms=float(ms), outcome="paid")
-        for flow, ms in zip(rows.flows, (50, 10, 30, 20, 40), strict=True)
-    ]
-    chosen = median_turn("baseline", flows)
-    assert chosen is not None and chosen.response_ms == 30
-    flows[2] = replace(flows[2], outcome="declined")
-    chosen = median_turn("baseline", flows)
-    assert chosen is not None and chosen.response_ms == 20
-    assert median_turn("prewarm", flows) is None
-
-
-def test_failed_turns_rank_behind_all_answered_ones() -> None:
-    _, rows = sample_run((), rounds=1, turns=5)
-    outcomes: list[Outcome] = ["error", "unknown", "paid", "paid", "paid"]
-    flows = [
-        replace(flow, response_ms=10.0 * place, outcome=outcome)
-        for place, (flow, outcome) in enumerate(zip(rows.flows, outcomes, strict=True))
-    ]
-    chosen = median_turn("baseline", flows)
-    assert chosen is not None and chosen.response_ms == 40
-    flows[2] = replace(flows[2], outcome="error")
-    assert median_turn("baseline", flows) is None
-
-
-def test_the_waterfall_ends_at_the_response_time_of_the_turn_it_shows() -> None:
-    summary, rows = sample_run(rounds=4, turns=20)
-    words = [t.get_text() for t in texts(figure_of("waterfall", (summary, rows)))]
-    for name in ("baseline", "prewarm+token_cache+parallel_confirm"):
-        turn = median_turn(name, rows.flows)
-        assert turn is not None and f"{turn.response_ms:.0f} ms" in words
+    for name, figure in figures_of("errors, invalid").items():
+        told = " ".join(" ".join(words(figure)).split())
+        assert "INVALID RUN: start lag p99 14.20 ms" in told, name

@@ -1,19 +1,16 @@
 """The fee chart: every schedule, every break-even and every provider's latency is on it."""
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from msgspec.structs import replace
 
-from harness.record import Rows, RunSummary
-from harness.report.charts import STYLE
-from harness.report.charts.fees import draw_fees
+from harness.record import Rows, RunSummary, columns_of
+from harness.report.charts import figure_of
 from tests.report.test_costs import FEES, by_provider
 
 
 def drawn(summary: RunSummary) -> Figure:
-    with mpl.rc_context(mpl.RcParams(STYLE)):
-        return draw_fees(summary, Rows())
+    return figure_of("fees", summary, columns_of(Rows()))
 
 
 def words(figure: Figure) -> set[str]:
@@ -27,8 +24,8 @@ def test_break_evens_and_floors_are_marked_with_their_amounts() -> None:
 def test_every_provider_is_in_the_legend_and_has_its_latency() -> None:
     figure = drawn(by_provider())
     assert {fee.name for fee in FEES} <= words(figure)
-    _, right = figure.axes
-    tracks = [line for line in right.lines if len(line.get_xdata()) == 4]  # type: ignore[arg-type]
+    _, lower = figure.axes
+    tracks = [line for line in lower.lines if len(line.get_xdata()) == 4]  # type: ignore[arg-type]
     assert len(tracks) == len(FEES)
 
 

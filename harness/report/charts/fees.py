@@ -7,46 +7,52 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, NullLocator
 
-from harness.record import FeeSummary, Rows, RunSummary
-from harness.report.charts.page import FAINT, GREY, INK, PAYER_COLOURS, page_for
+from harness.record import Columns, FeeSummary, RunSummary
+from harness.report.charts.marks import PAYER_COLOURS
+from harness.report.charts.page import INK, PAPER, SMALL, Key, page_for
+from harness.report.charts.scales import milliseconds
 from harness.report.costs import LEAST_MINOR, MOST_MINOR
 from harness.stats.fees import break_evens, fee_minor, floor_ends_minor
 
 MARKED_MINOR = (100, 1000, 10_000, 100_000)
 POINTS = 241
+SLANT = 66
 AMOUNT_TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 FEE_TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
+UPPER_IN, GAP_IN, LOWER_IN, AXIS_IN, LEFT_IN = 2.9, 0.85, 2.2, 0.5, 0.72
 LEAST_FEE_MINOR = 0.1
 """What a logarithmic axis shows in place of nothing."""
 
 
-def draw_fees(summary: RunSummary, rows: Rows) -> Figure:
-    """Left the fee by amount, with break-evens and floors marked; right each provider's median
+def draw_fees(summary: RunSummary, columns: Columns) -> Figure:
+    """Above the fee by amount, with break-evens and floors marked; below each provider's median
     response time, and on it the fees of four amounts."""
     fees = summary.fees
     colours = dict(zip((fee.name for fee in fees), cycle(PAYER_COLOURS), strict=False))
-    legend_in = 0.3 + 0.2 * ((len(fees) + 2) // 3)
-    page = page_for(3.9 + legend_in, _title(fees), summary)
-    left = page.axes(0.085, 0.5, 0.55 + legend_in, 3.1, None)
-    right = page.axes(0.66, 0.32, 0.55 + legend_in, 3.1, None)
+    body_in = UPPER_IN + GAP_IN + LOWER_IN + AXIS_IN
+    page = page_for(body_in + 0.1, _title(fees), summary, _key(colours))
+    upper = page.axes(LEFT_IN, 0.16, AXIS_IN + LOWER_IN + GAP_IN, UPPER_IN)
+    lower = page.axes(LEFT_IN, 0.16, AXIS_IN, LOWER_IN)
     for fee in fees:
-        _draw_schedule(left, fee, colours[fee.name])
+        _draw_schedule(upper, fee, colours[fee.name])
     named = {fee.name: fee for fee in fees}
     for at in break_evens(fees, LEAST_MINOR, MOST_MINOR):
-        _mark(left, at.amount_minor, fee_minor(named[at.cheaper_below], at.amount_minor), "o", INK)
-    _draw_latencies(right, summary, colours)
-    _finish(left, right, fees)
-    marks = [Line2D([], [], color=colours[fee.name], lw=1.8) for fee in fees]
-    even = Line2D([], [], color=INK, marker="o", mfc="white", linestyle="none")
-    floor = Line2D([], [], color=INK, marker="s", mfc="white", linestyle="none")
-    y = page.foot_in / page.figure.get_figheight()
-    page.figure.legend(
-        [*marks, even, floor], [*colours, "break-even, CNY", "the minimum ends, CNY"],
-        loc="lower left", bbox_to_anchor=(0.03, y), ncols=4, frameon=False,
-    )  # fmt: skip
+        _mark(upper, at.amount_minor, fee_minor(named[at.cheaper_below], at.amount_minor), "o", INK)
+    _draw_latencies(lower, summary, colours)
+    _finish(upper, lower, fees)
     return page.figure
+
+
+def _key(colours: Mapping[str, str]) -> Key:
+    if not colours:
+        return Key()
+    lines = [Line2D([], [], color=colour, lw=1.8) for colour in colours.values()]
+    spots = [
+        Line2D([], [], color=INK, marker=marker, mfc=PAPER, linestyle="none") for marker in "os"
+    ]
+    return Key([*lines, *spots], [*colours, "break-even, CNY", "its minimum ends, CNY"])
 
 
 def _title(fees: Sequence[FeeSummary]) -> str:
@@ -72,12 +78,12 @@ def _draw_schedule(axes: Axes, fee: FeeSummary, colour: str) -> None:
 
 def _mark(axes: Axes, amount_minor: float, cost_minor: float, marker: str, colour: str) -> None:
     at = (amount_minor / 100, max(LEAST_FEE_MINOR, cost_minor) / 100)
-    axes.plot(*at, marker, color=colour, markerfacecolor="white", markersize=6, zorder=4)
+    axes.plot(*at, marker, color=colour, markerfacecolor=PAPER, markersize=6, zorder=4)
     # Slanted, and break-evens above but floors below: they lie close together.
     above = marker == "o"
     axes.annotate(
         f"{amount_minor / 100:.2f}", at, (-1, 5) if above else (-1, -6),
-        textcoords="offset points", fontsize=7.5, rotation=52 if above else -52,
+        textcoords="offset points", fontsize=SMALL, rotation=SLANT if above else -SLANT,
         rotation_mode="anchor", ha="left", va="bottom" if above else "top",
     )  # fmt: skip
 
@@ -99,24 +105,22 @@ def _draw_latencies(axes: Axes, summary: RunSummary, colours: Mapping[str, str])
             axes.plot(ends, [costs[-1]] * 2, color=colour, linewidth=2.4)
 
 
-def _finish(left: Axes, right: Axes, fees: Sequence[FeeSummary]) -> None:
-    left.set_xscale("log")
-    left.set_xticks(AMOUNT_TICKS)
-    left.set_xlabel("amount, CNY (log scale)")
-    left.set_ylabel("fee, CNY (log scale)")
-    right.set_xlabel("median response time, s")
-    right.set_title("fees of 1, 10, 100 and 1,000 CNY, upwards", fontsize=8, color=GREY, loc="left")
-    for axes in (left, right):
-        axes.set_yscale("log")
-        axes.set_yticks(FEE_TICKS)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda cny, _: f"{cny:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.grid(color=FAINT, linewidth=0.6)
-        axes.set_axisbelow(True)
-    left.xaxis.set_major_formatter(FuncFormatter(lambda cny, _: f"{cny:g}"))
-    left.xaxis.set_minor_formatter(NullFormatter())
+def _finish(upper: Axes, lower: Axes, fees: Sequence[FeeSummary]) -> None:
+    upper.set_xscale("log")
+    upper.set_xticks(AMOUNT_TICKS)
+    upper.set_xlabel("amount, CNY (log scale)")
+    lower.set_xlabel("median response time, s, with its interval")
+    lower.set_title("fees of 1, 10, 100 and 1,000 CNY, upwards", fontsize=9.5, loc="left", pad=4)
     costs = [fee_minor(fee, amount) for fee in fees for amount in (LEAST_MINOR, MOST_MINOR)]
     low, high = min(costs, default=1.0), max(costs, default=100.0)
-    for axes in (left, right):
+    for axes in (upper, lower):
+        axes.set_yscale("log")
+        axes.set_yticks(FEE_TICKS)
         axes.set_ylim(max(LEAST_FEE_MINOR, low) / 100 * 0.45, high / 100 * 1.5)
-    right.margins(x=0.12)
+        axes.set_ylabel("fee, CNY (log scale)")
+        axes.grid()
+    for axis in (upper.xaxis, upper.yaxis, lower.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda cny, _: f"{cny:g}"))
+        axis.set_minor_locator(NullLocator())
+    milliseconds(lower.xaxis)
+    lower.margins(x=0.1)

@@ -1,156 +1,194 @@
 """The stages of a median turn, one bar a call; it averages nothing: each panel is one real turn."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 
-from harness.record import FAILED, FlowRow, Rows, RunSummary, SpanRow, VariantSummary
+from harness.record import Columns, IntArray, RunSummary, Spans, Turns, VariantSummary
+from harness.report.charts.marks import STAGE_COLOURS
 from harness.report.charts.page import (
-    BLUE,
-    FAINT,
-    GREEN,
+    CHARACTER_IN,
     GREY,
     INK,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILION,
+    PAPER,
+    SMALL,
+    WIDTH_IN,
+    Key,
+    beside,
+    over_lines,
     page_for,
     told_of,
 )
+from harness.report.charts.scales import milliseconds
 from harness.report.words import from_baseline, label
 
-STAGE_COLOURS = {
-    "intent": BLUE,
-    "session": ORANGE,
-    "pay": GREEN,
-    "confirm": PURPLE,
-    "key": VERMILION,
-    "refresh": ORANGE,
-    "notify": SKY,
-    "refund": GREEN,
-    "reason": VERMILION,
-    "score": SKY,
-}
-ROW_IN = 0.27
+ROW_IN, AXIS_IN = 0.19, 0.5
+HEAD = 1.5
+"""What a turn's heading takes, in rows."""
+BAR = 0.68
+"""Of a row's height."""
+CHARACTER_SHARE = 0.018
+"""Of the axis that a character takes."""
 NEGLIGIBLE_SHARE = 0.002
 HATCH = "/////"
-SPAN_WORDS = ("on the critical path", "hidden behind it", "first byte")
+WORDS = ("on the critical path", "hidden behind it", "first byte")
+
+
+class _Call(NamedTuple):
+    """A span in ms since its turn was due."""
+
+    start: float
+    first_byte: float
+    end: float
+    critical: bool
 
 
 class _Median(NamedTuple):
-    """A strategy's median turn and its spans by stage, without stages too short to see."""
+    """A strategy's median turn and its calls by stage, without stages too short to see."""
 
     variant: VariantSummary
-    turn: FlowRow
-    stages: dict[str, list[SpanRow]]
+    response_ms: float
+    human_ms: float
+    stages: dict[str, list[_Call]]
 
 
-def draw_waterfall(summary: RunSummary, rows: Rows) -> Figure:
-    """The stages of a median turn: at the baseline, and with everything on that was tried."""
-    ordered = from_baseline(summary.variants)
-    medians = [_median(variant, rows) for variant in (*ordered[:1], *ordered[1:][-1:])]
+def draw_waterfall(summary: RunSummary, columns: Columns) -> Figure:
+    """The stages of a median turn of each strategy, all on one scale."""
+    medians = [_median(variant, columns) for variant in from_baseline(summary.variants)]
     shown = [median for median in medians if median is not None and median.stages]
-    above_in = 0.7 + sum(ROW_IN * len(m.stages) + 0.5 for m in shown)
-    page = page_for(above_in, _waterfall_title(shown), summary)
-    panels: list[Axes] = []
-    above_in -= 0.2
+    solid, hidden = Patch(fc=GREY, ec=GREY), Patch(fc=PAPER, ec=GREY, hatch=HATCH)
+    tick = Line2D([], [], color=INK, marker="|", linestyle="none", ms=8, mew=1.2)
+    key = Key([solid, hidden, tick], WORDS) if shown else None
+    depth = sum(HEAD + len(m.stages) for m in shown) or 1.0
+    page = page_for(ROW_IN * depth + AXIS_IN, _title(shown), summary, key)
+    names = [stage for m in shown for stage in m.stages]
+    left_in = 0.24 + CHARACTER_IN * max(map(len, names), default=0)
+    axes = page.axes(left_in, 0.14, AXIS_IN, ROW_IN * depth)
+    _finish(axes, shown, depth)
+    above = 0.0
     for median in shown:
-        height_in = ROW_IN * len(median.stages)
-        above_in -= height_in + 0.5
-        panels.append(page.axes(0.1, 0.87, above_in, height_in, panels[0] if panels else None))
-        _draw_turn(panels[-1], median)
-    solid, hidden = Patch(fc=GREY, ec=GREY), Patch(fc="white", ec=GREY, hatch=HATCH)
-    tick = Line2D([], [], color=INK, marker="|", linestyle="none", ms=9, mew=1.2)
-    page.explain([solid, hidden, tick], SPAN_WORDS)
-    human = any(m.turn.human_ms for m in shown)
-    _finish_waterfall(panels, [m.turn.response_ms + m.turn.human_ms for m in shown], human)
+        _draw_turn(axes, median, above + HEAD, left_in)
+        above += HEAD + len(median.stages)
     return page.figure
 
 
-def median_turn(variant: str, flows: Iterable[FlowRow]) -> FlowRow | None:
-    """The turn whose response time is the p50 order statistic, or the paid turn nearest in rank.
+def median_turn(variant: str, turns: Turns) -> int | None:
+    """The row of the turn whose response time is the p50 order statistic, or of the paid turn
+    nearest in rank.
 
     Turns that failed rank last; nobody is the median when that is where the middle lies.
     """
-    ranked = sorted(
-        (flow for flow in flows if flow.variant == variant),
-        key=lambda flow: (flow.outcome in FAILED, flow.response_ms),
-    )
+    own = np.flatnonzero(turns.variant.holds(variant))
+    ranked = own[np.argsort(turns.answered_ms[own], kind="stable")]
     middle = (len(ranked) - 1) // 2
-    if not ranked or ranked[middle].outcome in FAILED:
+    if not len(ranked) or turns.failed[ranked[middle]]:
         return None
-    paid = [rank for rank, flow in enumerate(ranked) if flow.outcome == "paid"]
-    return ranked[min(paid, key=lambda rank: abs(rank - middle), default=middle)]
+    paid = np.flatnonzero(turns.outcome.holds("paid")[ranked])
+    return int(ranked[paid[np.argmin(np.abs(paid - middle))] if len(paid) else middle])
 
 
-def _median(variant: VariantSummary, rows: Rows) -> _Median | None:
-    turn = median_turn(variant.name, rows.flows)
-    if turn is None:
+def _median(variant: VariantSummary, columns: Columns) -> _Median | None:
+    turns, spans = columns.turns, columns.spans
+    row = median_turn(variant.name, turns)
+    if row is None:
         return None
-    key = (turn.conversation, turn.round, turn.turn, turn.variant)
-    spans = [s for s in rows.spans if (s.conversation, s.round, s.turn, s.variant) == key]
-    stages: dict[str, list[SpanRow]] = {}
-    for span in sorted(spans, key=lambda s: (s.start_s, s.span)):
-        stages.setdefault(span.stage, []).append(span)
-    least_s = NEGLIGIBLE_SHARE * turn.response_ms / 1000
-    drawn = {k: own for k, own in stages.items() if sum(s.end_s - s.start_s for s in own) > least_s}
-    return _Median(variant, turn, drawn)
+    due_s, response_ms = turns.due_s[row], float(turns.response_ms[row])
+    stages: dict[str, list[_Call]] = {}
+    for span in _spans_of(turns, row, variant.name, spans).tolist():
+        times = (spans.start_s[span], spans.first_byte_s[span], spans.end_s[span])
+        start, first_byte, end = (1000 * float(at_s - due_s) for at_s in times)
+        call = _Call(start, first_byte, end, bool(spans.critical[span]))
+        stages.setdefault(spans.stage.names[spans.stage.codes[span]], []).append(call)
+    least_ms = NEGLIGIBLE_SHARE * response_ms
+    drawn = {stage: own for stage, own in stages.items() if _took_ms(own) > least_ms}
+    return _Median(variant, response_ms, float(turns.human_ms[row]), drawn)
 
 
-def _waterfall_title(shown: Sequence[_Median]) -> str:
+def _spans_of(turns: Turns, row: int, variant: str, spans: Spans) -> IntArray:
+    """Its spans' rows in the order in which they began."""
+    own = np.flatnonzero(spans.round == turns.round[row])
+    for column, wanted in (
+        (spans.conversation, turns.conversation[row]),
+        (spans.turn, turns.turn[row]),
+        (spans.variant.holds(variant), True),
+    ):
+        own = own[column[own] == wanted]
+    return own[np.lexsort((spans.span[own], spans.start_s[own]))]
+
+
+def _took_ms(calls: Sequence[_Call]) -> float:
+    return sum(call.end - call.start for call in calls)
+
+
+def _title(shown: Sequence[_Median]) -> str:
     if not shown:
         return "No median turn to show: none ran, or half were never answered"
-    told = [told_of(m.turn.response_ms, m.variant) for m in shown]
+    told = [told_of(m.response_ms, m.variant) for m in (*shown[:1], *shown[1:][-1:])]
     return f"The median turn takes {', '.join(told)}"
 
 
-def _draw_turn(axes: Axes, median: _Median) -> None:
-    for row, spans in enumerate(median.stages.values()):
-        for span in spans:
-            _draw_span(axes, span, row, median.turn.due_s)
-        took = f"{1000 * sum(s.end_s - s.start_s for s in spans):.0f} ms"
-        took += f", {len(spans)} calls" if len(spans) > 1 else ""
-        end_ms = 1000 * (max(s.end_s for s in spans) - median.turn.due_s)
-        axes.annotate(
-            took, (end_ms, row), (4, 0), textcoords="offset points", va="center", fontsize=8
-        )
-    axes.set_ylim(len(median.stages) - 0.4, -0.6)
-    axes.set_yticks(range(len(median.stages)), list(median.stages))
-    axes.tick_params(axis="y", length=0)
-    axes.set_title(label(median.variant), loc="left", fontsize=9.5, weight="bold", pad=5)
-    total = median.turn.response_ms + median.turn.human_ms
-    axes.axvline(total, color=INK, linewidth=1.2)
+def _draw_turn(axes: Axes, median: _Median, top: float, left_in: float) -> None:
+    """Rows down from `top`, below a line that says whose turn it is and what it took."""
+    total, bottom = median.response_ms + median.human_ms, top + len(median.stages)
+    axes.plot([total, total], [top, bottom], color=INK, linewidth=1.2, zorder=2)
+    for row, (stage, calls) in enumerate(median.stages.items()):
+        middle = top + row + 0.5
+        for call in calls:
+            _draw_call(axes, call, middle, STAGE_COLOURS.get(stage, GREY))
+        axes.text(
+            left_in - 0.08, middle, stage, transform=beside(axes), ha="right",
+            va="center_baseline",
+        )  # fmt: skip
+        _draw_duration(axes, calls, middle, total)
+    for x_in, text, side in (
+        (left_in, label(median.variant), "left"),
+        (WIDTH_IN - 0.14, f"{median.response_ms:.0f} ms", "right"),
+    ):
+        axes.text(
+            x_in, top - 0.55, text, transform=beside(axes), ha=side, va="center_baseline",
+            weight="bold",
+        )  # fmt: skip
+
+
+def _draw_call(axes: Axes, call: _Call, middle: float, colour: str) -> None:
+    width, upper = call.end - call.start, middle - BAR / 2
+    bar = Rectangle(
+        (call.start, upper), width, BAR, edgecolor=colour, linewidth=0.8, zorder=3,
+        facecolor=colour if call.critical else PAPER, hatch=None if call.critical else HATCH,
+    )  # fmt: skip
+    axes.add_patch(bar)
+    if call.start + 0.02 * width < call.first_byte < call.start + 0.98 * width:
+        axes.plot([call.first_byte] * 2, [upper, upper + BAR], color=INK, linewidth=1.2, zorder=4)
+
+
+def _draw_duration(axes: Axes, calls: Sequence[_Call], middle: float, total: float) -> None:
+    took, end = f"{_took_ms(calls):.0f} ms", max(call.end for call in calls)
+    took += f", {len(calls)} calls" if len(calls) > 1 else ""
+    character = CHARACTER_SHARE * (axes.get_xlim()[1] - axes.get_xlim()[0])
+    hides_line = end + character / 2 < total < end + character * (1 + len(took))
     axes.annotate(
-        f"{median.turn.response_ms:.0f} ms", (total, 1), (0, 4), textcoords="offset points",
-        fontsize=9.5, xycoords=("data", "axes fraction"), ha="center", weight="bold",
+        took, (end, middle), (4, 0), textcoords="offset points", va="center_baseline",
+        fontsize=SMALL, zorder=5,
+        bbox=over_lines() if hides_line else None,
     )  # fmt: skip
 
 
-def _draw_span(axes: Axes, span: SpanRow, row: int, due_s: float) -> None:
-    start, width = 1000 * (span.start_s - due_s), 1000 * (span.end_s - span.start_s)
-    colour = STAGE_COLOURS.get(span.stage, GREY)
-    axes.barh(
-        row, width, left=start, height=0.62, edgecolor=colour, linewidth=0.8,
-        facecolor=colour if span.critical else "white", hatch=None if span.critical else HATCH,
-    )  # fmt: skip
-    first_byte = 1000 * (span.first_byte_s - due_s)
-    if start + 0.02 * width < first_byte < start + 0.98 * width:
-        axes.plot([first_byte, first_byte], [row - 0.31, row + 0.31], color=INK, linewidth=1.2)
-
-
-def _finish_waterfall(panels: Sequence[Axes], totals: Sequence[float], human: bool) -> None:
-    if not panels:
-        return
-    left = min(0.0, *(axes.dataLim.x0 for axes in panels))
-    panels[0].set_xlim(left, max(totals) * 1.16)
-    for axes in panels:
-        axes.grid(axis="x", color=FAINT, linewidth=0.6)
-        axes.set_axisbelow(True)
-        axes.tick_params(axis="x", labelbottom=axes is panels[-1])
-    note = "; the user's time to approve is in no total" if human else ""
-    panels[-1].set_xlabel(f"time since the turn was due, ms (one actual turn a panel{note})")
+def _finish(axes: Axes, shown: Sequence[_Median], depth: float) -> None:
+    calls = [call for m in shown for own in m.stages.values() for call in own]
+    totals = [m.response_ms + m.human_ms for m in shown]
+    # A call may end after its turn: what is left to do then keeps no user waiting.
+    ends = [call.end for call in calls]
+    low = min([0.0, *(call.start for call in calls)])
+    axes.set_xlim(low, max([*totals, *ends], default=1.0) * 1.17)
+    axes.set_ylim(depth, 0)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+    milliseconds(axes.xaxis)
+    note = "; approval by the user is in no total" if any(m.human_ms for m in shown) else ""
+    axes.set_xlabel(f"ms since the turn was due (one actual turn each{note})")
