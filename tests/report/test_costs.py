@@ -141,11 +141,11 @@ def test_what_users_took_to_approve_is_told_apart() -> None:
 @pytest.mark.parametrize(
     ("summary", "charts"),
     [
-        (by_provider(), ["ecdf", "waterfall", "fees"]),
-        (sample_run((), rounds=4, turns=20)[0], ["ecdf", "effects", "waterfall"]),
+        (by_provider(), ["fees"]),
+        (sample_run(("prewarm",), rounds=6, turns=20)[0], ["effects"]),
     ],
 )
 def test_fees_are_drawn_for_providers_and_effects_for_strategies(
     summary: RunSummary, charts: list[str]
 ) -> None:
-    assert charts_of(summary) == charts
+    assert [name for name in charts_of(summary) if name in ("fees", "effects")] == charts

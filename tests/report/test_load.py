@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from harness.record import FlowRow, Outcome, Rows, RunSummary
+from harness.record import FlowRow, Outcome, Rows, RunSummary, columns_of
 from harness.report.load import LoadFigures, load_figures, print_load
 from tests.report.sample import sample_run
 from tests.test_record import FLOW
@@ -32,7 +32,7 @@ def _summary(**changed: object) -> RunSummary:
 
 
 def _figures(rows: Rows, **changed: object) -> LoadFigures:
-    return load_figures(_summary(**changed), rows, "results/run")
+    return load_figures(_summary(**changed), columns_of(rows), "results/run")
 
 
 def _printed(rows: Rows, **changed: object) -> list[str]:
@@ -121,6 +121,6 @@ def test_a_reason_is_told_as_it_is_and_lines_stay_within_80_columns() -> None:
 def test_a_path_is_never_broken() -> None:
     path = "results/" + "x" * 100
     out = io.StringIO()
-    figures = load_figures(_summary(), _rows(HUNDRED), path)
+    figures = load_figures(_summary(), columns_of(_rows(HUNDRED)), path)
     print_load(_summary(), figures, Console(file=out, width=80, color_system=None))
     assert f"results  {path}\n" in out.getvalue()

@@ -1,4 +1,4 @@
-"""A sweep's table: a column for each session share, whatever the figures and their number."""
+"""The table of session shares: a column for each, whatever the figures and their number."""
 
 import io
 from itertools import product
@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from harness.record import EffectSummary, RunSummary
-from harness.report.sweep import print_sweep
+from harness.report.session_share import print_session_shares
 from tests.report.sample import sample_run
 
 SHARES = (0.2, 0.4, 0.6, 0.8)
@@ -47,7 +47,7 @@ def _runs(*factors: str, scale: float = 100.0, shares: tuple[float, ...] = SHARE
 
 def _printed(runs: Runs) -> str:
     out = io.StringIO()
-    print_sweep(runs, Console(file=out, width=80, color_system=None))
+    print_session_shares(runs, Console(file=out, width=80, color_system=None))
     return out.getvalue()
 
 

@@ -1,0 +1,179 @@
+"""What a run was and what it stands on: its validity, claims, settings and how to have it again."""
+
+import shlex
+from collections.abc import Iterable, Sequence
+
+from harness.record import RunSummary
+from harness.report.page.cells import UNKNOWN, Cell, Table, count, ms, name_of, place, table
+
+Fact = tuple[str, Cell]
+"""What is told, and the telling."""
+
+NOT_MODELLED = (
+    "network distance, TLS and DNS",
+    "prompts whose length costs time",
+    "models that refuse, or misread a wish in any other way than by breaking their schema",
+    "batching and priorities inside a model server",
+    "a client that hangs up",
+)
+NOT_MODELLED_OF = {
+    "wechat-ai": "webhooks, risk checks, a password or face check",
+    "alipay-ai": "certificate mode, AES content, settlement splitting",
+    "stripe": "3-D Secure pages, Connect, disputes, payouts",
+    "flat": "webhooks",
+    "unionpay-ai": "all that its operator may yet decide",
+}
+"""By the payment profile, or what it begins with."""
+
+
+def run_facts(summary: RunSummary) -> list[Cell]:
+    """What was run, in a few words each."""
+    rounds = summary.rounds_finished
+    whole = rounds == summary.rounds
+    return [
+        Cell(f"{summary.clock} clock"),
+        Cell({"mock": "mocked endpoints"}.get(summary.endpoints, f"{summary.endpoints} endpoints")),
+        Cell(f"seed {summary.seed}", ("/seed",)),
+        Cell(f"{rounds:,} rounds", ("/rounds_finished",))
+        if whole
+        else Cell(f"{rounds:,} of {summary.rounds:,} rounds", ("/rounds_finished", "/rounds")),
+        Cell(summary.started_at[:19].replace("T", " "), ("/started_at",)),
+    ]
+
+
+def health_table(summary: RunSummary) -> Table:
+    """The instrument's own error, and whether every turn came to its end."""
+    health, at = summary.health, "/health"
+    rows = [
+        (name_of("measurement error, p50"), _error(health.error_p50_ms, at + "/error_p50_ms")),
+        (name_of("measurement error, p99"), _error(health.error_p99_ms, at + "/error_p99_ms")),
+        (name_of("turns started late by, p99"), _error(health.lag_p99_ms, at + "/lag_p99_ms")),
+        (name_of("turns due"), count(health.due, at + "/due")),
+        (name_of("turns started"), count(health.started, at + "/started")),
+        (name_of("turns finished"), count(health.finished, at + "/finished")),
+        (name_of("turns failed"), count(health.failed, at + "/failed")),
+        (name_of("secrets found in prompts"), count(health.leaks, at + "/leaks")),
+    ]
+    if summary.warm_up:
+        left_out = count(summary.warm_up.discarded_turns, "/warm_up/discarded_turns")
+        rows.append((name_of("turns left out to warm up"), left_out))
+    return table("What the instrument knows of its own error", ("check", "found"), rows)
+
+
+def looks_table(summary: RunSummary) -> Table | None:
+    """When a run that could stop early looked, and at what price."""
+    looks = summary.looks
+    if looks is None:
+        return None
+    at = "/looks"
+    planned = tuple(f"{at}/planned/{i}" for i in range(len(looks.planned)))
+    rows = [
+        (name_of("looks declared, after rounds"), Cell(_list(looks.planned), planned)),
+        (name_of("looks used"), count(looks.used, at + "/used")),
+        (name_of("ended by"), Cell(looks.ended, (at + "/ended",))),
+        (name_of("alpha of all looks together"), Cell(f"{looks.alpha:g}", (at + "/alpha",))),
+        (
+            name_of("level of each interval of an effect"),
+            Cell(f"{100 * summary.effect_level:.4g} %", ("/effect_level",), 100),
+        ),
+    ]
+    return table("A run that could stop early", ("rule", "declared or found"), rows)
+
+
+def claims_table(summary: RunSummary) -> Table | None:
+    """What models are claimed to take beside what others measured."""
+    if not summary.claims:
+        return None
+    rows = []
+    for i, claim in enumerate(summary.claims):
+        at = place("claims", i)
+        for what, claimed, measured in (
+            ("a 5-token label", "claimed_label_ms", "measured_label_ms"),
+            ("a 60-token call", "claimed_call_ms", "measured_call_ms"),
+        ):
+            rows.append(
+                (
+                    Cell(claim.claimed, (at + "/claimed",)),
+                    name_of(what),
+                    ms(getattr(claim, claimed), f"{at}/{claimed}"),
+                    ms(getattr(claim, measured), f"{at}/{measured}"),
+                    Cell(claim.measured, (at + "/measured",)),
+                )
+            )
+    return table(
+        "Claimed and measured medians of the whole answer, ms",
+        ("claimed of", "for", "claimed", "measured", "measured of"),
+        rows,
+    )
+
+
+def provenance_table(summary: RunSummary) -> Table | None:
+    """Whose figures the mocks replayed."""
+    if not summary.provenance:
+        return None
+    rows = [
+        (name_of(what), Cell(origin, (place("provenance", what),)))
+        for what, origin in summary.provenance.items()
+    ]
+    return table("Whose figures the mocks replayed", ("figure", "origin"), rows)
+
+
+def command(summary: RunSummary) -> str:
+    """What was typed."""
+    return shlex.join(["tollbench", *summary.argv])
+
+
+def reproduction_table(summary: RunSummary) -> Table:
+    """Everything that the rows of a run hang on, and their hash."""
+    facts: list[Fact] = [
+        ("run", Cell(summary.run_id, ("/run_id",))),
+        ("seed", Cell(str(summary.seed), ("/seed",))),
+        ("tollbench", Cell(summary.tool_version, ("/tool_version",))),
+        *_of(summary.versions, "versions"),
+        *_of(summary.machine, "machine"),
+        ("started", Cell(summary.started_at, ("/started_at",))),
+        ("took, s", Cell(f"{summary.wall_s:.1f}", ("/wall_s",))),
+        ("hash of the rows", Cell(summary.rows_sha256, ("/rows_sha256",))),
+        *_of(summary.files, "files", "SHA-256 of {}"),
+        *_of(summary.profiles, "profiles", "profile {}"),
+    ]
+    return table("What the rows hang on", ("what", "which"), [(name_of(n), c) for n, c in facts])
+
+
+def parameters_table(summary: RunSummary) -> Table:
+    """The scenario's parameters, as it ran with them."""
+    rows = [
+        (name_of(name), Cell(f"{value:g}" if isinstance(value, float) else str(value), (at,)))
+        for name, value in summary.parameters.items()
+        for at in [place("parameters", name)]
+    ]
+    return table(f"Parameters of {summary.scenario}", ("parameter", "value"), rows)
+
+
+def unmodelled(summary: RunSummary) -> list[str]:
+    """What the mocks of this run leave out; nothing for a run without mocks."""
+    if summary.endpoints != "mock":
+        return []
+    paid_by = dict.fromkeys(name for v in summary.variants for name in v.pay.split("+") if v.pay)
+    return [
+        *NOT_MODELLED,
+        *(
+            f"{name}: {what}"
+            for name in paid_by
+            for known, what in NOT_MODELLED_OF.items()
+            if name == known or name.startswith(f"{known}-")
+        ),
+    ]
+
+
+def _of(values: dict[str, str], field: str, form: str = "{}") -> Iterable[Fact]:
+    for name, value in values.items():
+        yield form.format(name), Cell(value, (place(field, name),))
+
+
+def _error(figure: float | None, at: str) -> Cell:
+    return Cell(UNKNOWN, (at,)) if figure is None else Cell(f"{figure:.2f} ms", (at,))
+
+
+def _list(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))

@@ -1,0 +1,131 @@
+"""Sample runs that between them have every field that a page can tell; nobody measured them."""
+
+from msgspec import structs
+
+from harness.record import (
+    CapacitySummary,
+    ClaimSummary,
+    EffectSummary,
+    FeeSummary,
+    Looks,
+    QuantileSummary,
+    RunSummary,
+    Step,
+    Tolerance,
+)
+from tests.report.sample import sample_run
+
+FEES = [
+    FeeSummary(
+        name="wechat-ai", rate=0.006, fixed_minor=0.0, minimum_minor=10.0,
+        monthly_minimum_minor=0, provenance="article",
+    ),
+    FeeSummary(
+        name="alipay-ai", rate=0.0038, fixed_minor=0.0, minimum_minor=0.0,
+        monthly_minimum_minor=5_000_000, provenance="article",
+    ),
+]  # fmt: skip
+CLAIM = ClaimSummary(
+    claimed="haiku-claimed", measured="haiku", claimed_label_ms=210.4, measured_label_ms=733.9,
+    claimed_call_ms=480.2, measured_call_ms=1502.75,
+)  # fmt: skip
+
+
+def compared() -> RunSummary:
+    """All three mitigations."""
+    return filled(sample_run(rounds=6, turns=20)[0])
+
+
+def filled(run: RunSummary) -> RunSummary:
+    """The run of three mitigations with every optional field, and a name that must be escaped."""
+    return structs.replace(
+        run,
+        scenario="<b>coffee</b> & | tea.py",
+        argv=["compare", "<b>coffee</b> & | tea.py", "--set", "most_minor=2500"],
+        parameters={"rate": 50.0, "turns": 5, "usual/method~": "balance"},
+        provenance={"wechat-ai fee": "article", "gpt-4o": "measured"},
+        versions={"numpy": "2.4.6"},
+        files={"flows.parquet": "9f" * 32, "spans.parquet": "07" * 32},
+        tolerance=Tolerance(amount=5.0, unit="%"),
+        effect_level=0.9875,
+        looks=Looks(planned=[5, 10, 15, 20], used=2, ended="certain", alpha=0.05),
+        simple_effects=[*run.simple_effects, simple(True), simple(False)],
+        effects=[*run.effects, undecided()],
+        fees=FEES[:1],
+        claims=[CLAIM],
+    )
+
+
+def few() -> RunSummary:
+    """Two rounds of ten turns: no change has an interval, and p95 has too few turns."""
+    run, _ = sample_run(("prewarm",), rounds=2, turns=10, error_share=0.3)
+    return structs.replace(run, valid=False, invalid_because=["no <turn> finished in 3 s"])
+
+
+def failed() -> RunSummary:
+    """Most turns failed: no median was ever answered, and no change is known."""
+    return sample_run(("prewarm",), rounds=5, turns=10, error_share=0.7)[0]
+
+
+def providers() -> RunSummary:
+    """Two payment providers under one strategy."""
+    run, _ = sample_run((), rounds=5, turns=8)
+    (variant,) = run.variants
+    both = [
+        structs.replace(variant, name=fee.name, pay=fee.name, human_ms_mean=1200.4) for fee in FEES
+    ]
+    return structs.replace(run, variants=both, effects=[], fees=FEES)
+
+
+def swept() -> RunSummary:
+    """A capacity sweep, which varied no mitigation."""
+    run, _ = sample_run((), rounds=5, turns=8)
+    point = QuantileSummary(
+        quantile=0.99, ms=2412.6, lo_ms=2300.2, hi_ms=None, effective_turns=612.3
+    )
+    step = Step(
+        round=0, rate=12.5, completed_rate=12.46, due=750, finished=749, failed=1,
+        growth_per_s=0.01, growth_lo_per_s=-0.02, quantiles=[point], sustained=True, because=[],
+    )  # fmt: skip
+    failed = structs.replace(step, round=1, rate=25.0, sustained=False, because=["1 dropped"])
+    capacity = CapacitySummary(
+        slo_ms=3000.0, quantile=0.99, sustained_rate=12.5, failed_rate=25.0, confirmed=False,
+        steps=[step, failed],
+    )  # fmt: skip
+    return structs.replace(run, effects=[], capacity=capacity)
+
+
+def nothing() -> RunSummary:
+    """A run that was cut off before its first turn."""
+    run, _ = sample_run(("prewarm",), rounds=1, turns=1)
+    unrun = [structs.replace(v, turns=0, strata=[], percentiles=[]) for v in run.variants]
+    return structs.replace(
+        run, variants=unrun, effects=[], attribution=[], shifts=[], round_figures=[],
+        in_flight=[], rounds_finished=0, valid=False, invalid_because=[],
+    )  # fmt: skip
+
+
+def simple(on: bool) -> EffectSummary:
+    return EffectSummary(
+        factor="prewarm", given={"token_cache": on, "parallel_confirm": False}, quantile=0.5,
+        estimate_ms=-0.04, lo_ms=-0.09, hi_ms=0.02, percent=-0.01, percent_lo=-0.03,
+        percent_hi=0.004, p=0.0004, p_holm=0.012, verdict="unchanged",
+    )  # fmt: skip
+
+
+def undecided() -> EffectSummary:
+    return EffectSummary(
+        factor="token_cache", quantile=0.99, estimate_ms=-86.2, lo_ms=-118.1, hi_ms=-9.4,
+        percent=-1.52, percent_lo=-2.0, percent_hi=-0.2, p=0.031, p_holm=0.642,
+        verdict="cannot tell", exploratory=True, rounds_needed=1057,
+    )  # fmt: skip
+
+
+RUNS = {
+    "compared": compared(),
+    "few": few(),
+    "failed": failed(),
+    "providers": providers(),
+    "swept": swept(),
+    "nothing": nothing(),
+}
