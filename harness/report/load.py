@@ -5,10 +5,9 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from harness.record import Rows, RunSummary
+from harness.record import Columns, FloatArray, RunSummary
 from harness.report.words import NEVER
 from harness.stats.quantiles import quantile
-from harness.stats.summary import answered_ms
 
 PERCENTILES = (50, 90, 95, 99)
 UNKNOWN = "unknown"
@@ -33,8 +32,8 @@ class LoadFigures(msgspec.Struct, frozen=True, kw_only=True):
     results: str
 
 
-def load_figures(summary: RunSummary, rows: Rows, results: str) -> LoadFigures:
-    responses = np.sort(answered_ms(rows.flows))
+def load_figures(summary: RunSummary, columns: Columns, results: str) -> LoadFigures:
+    responses = np.sort(columns.turns.answered_ms)
     p50, p90, p95, p99, largest = (
         _known(responses, q) for q in (*(p / 100 for p in PERCENTILES), 1.0)
     )
@@ -83,7 +82,7 @@ def print_load(summary: RunSummary, figures: LoadFigures, console: Console) -> N
     console.print(Text(f"results  {figures.results}"), soft_wrap=True)
 
 
-def _known(ordered: np.ndarray[tuple[int], np.dtype[np.float64]], q: float) -> float | None:
+def _known(ordered: FloatArray, q: float) -> float | None:
     if not ordered.size:
         return None
     value = quantile(ordered, q)

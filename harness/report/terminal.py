@@ -2,13 +2,19 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise, product
+from typing import Literal
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.record import ClaimSummary, EffectSummary, Health, RunSummary, VariantSummary
+from harness.record import (
+    ClaimSummary,
+    Health,
+    RunSummary,
+    Stratum,
+    VariantSummary,
+)
 from harness.report.costs import (
     claim_sentence,
     cost_sentence,
@@ -16,39 +22,31 @@ from harness.report.costs import (
     print_hanging,
     provenance_sentence,
 )
+from harness.report.effects import print_effects, print_verdict
+from harness.report.notes import note_sentences
+from harness.report.tables import fits, marks, print_heading, strategy_table
 from harness.report.words import (
     FACTORS,
     NEVER,
-    effect_sentences,
-    factor_name,
     fastest,
     from_baseline,
-    interval,
     label,
+    level_text,
     pays_apart,
     percentile,
-    quantile_text,
-    reading,
+    point_text,
+    points_of,
     switched_on,
     turn_count,
     varied,
 )
 
-__all__ = ["effect_sentences", "print_report"]
-
-MARK_HEADERS = {
-    "prewarm": "pre-\nwarm",
-    "token_cache": "token\ncache",
-    "parallel_confirm": "parallel\nconfirm",
-}
 BUDGETS = ("1s", "3s", "5s")
 STAGES = ("intent", "session", "pay", "confirm")
 NOTABLE_SHARE = 0.05
-READING_STYLES = {"saves": "green", "costs": "red", "cannot tell": "dim", "too few rounds": "dim"}
+STRATA: tuple[Literal["cold", "steady"], ...] = ("cold", "steady")
 TROUBLE_HEADERS = {"corrections": "correc-\ntions", "guarded": "guarded", "errors": "errors"}
 NEVER_NOTE = f"{NEVER}: so many turns failed that the figure lies among them"
-MAIN_NOTE = "A mitigation's change is averaged over the settings of the others."
-PAIR_NOTE = "a x b is the change of a with b on, minus with b off: above 0 they overlap."
 CURRENCY_EXPONENTS = {"JPY": 0, "KRW": 0, "VND": 0}
 
 
@@ -62,18 +60,20 @@ def print_report(
     """
     variants = from_baseline(v for v in summary.variants if v.turns)
     _print_title(summary, variants, console)
+    if varied(variants):
+        print_verdict(summary, console)
+        print_effects(summary, console)
     if variants:
-        _print_latency(variants, console)
+        _print_latency(summary, variants, console)
+        _print_strata(summary, variants, console)
         _print_costs(variants, currency, console)
-    if summary.effects:
-        _print_effects(summary.effects, console)
-    if variants:
         _print_stages(variants, console)
         _print_human(variants, console)
     if pays_apart(variants):
         print_fees(summary, console)
     _print_claims(summary.claims, console)
     _print_provenance(summary, console)
+    _print_notes(summary, console)
     _print_validity(summary, results_path, console)
 
 
@@ -88,47 +88,74 @@ def _print_title(summary: RunSummary, variants: list[VariantSummary], console: C
         else f"{summary.rounds_finished}/{summary.rounds} rounds"
     )
     console.print(Text.assemble((summary.scenario, "bold"), "  ", "  ".join(facts)))
+    if not summary.valid:
+        console.print(Text("INVALID: no figure below is to be believed; why is told last", "red"))
     fixed = [f for f in switched_on(variants[0]) if f not in varied(variants)] if variants else []
     if fixed:
         console.print(Text(f"on throughout: {', '.join(FACTORS[factor] for factor in fixed)}"))
 
 
-def _print_latency(variants: list[VariantSummary], console: Console) -> None:
-    _print_heading("Response time, ms, with 95% intervals", console)
-    for gap, stacked in ((2, False), (1, False), (2, True)):
-        table = _latency_table(variants, console, gap, stacked)
-        if _fits(table, console):
-            break
-    console.print(table)
-    if any(NEVER in cell for v in variants for cell in _quantile_cells(v)):
+def _print_latency(summary: RunSummary, variants: list[VariantSummary], console: Console) -> None:
+    heading = f"Response time, ms, with {level_text(summary.level)} intervals"
+    print_heading(heading, console)
+    quantiles = list(dict.fromkeys(p.quantile for v in variants for p in points_of(v)))
+    cells = {(v.name, p.quantile): point_text(p, v.turns) for v in variants for p in points_of(v)}
+    for first in range(0, len(quantiles), 3):
+        some = quantiles[first : first + 3]
+        for gap, stacked in ((2, False), (1, False), (2, True)):
+            table = _latency_table(variants, some, cells, console, gap, stacked)
+            if fits(table, console):
+                break
+        console.print(table)
+    if any(NEVER in cell for cell in cells.values()):
         console.print(Text(NEVER_NOTE, style="dim"))
 
 
 def _latency_table(
-    variants: list[VariantSummary], console: Console, gap: int, stacked: bool
+    variants: list[VariantSummary],
+    quantiles: Sequence[float],
+    cells: Mapping[tuple[str, float], str],
+    console: Console,
+    gap: int,
+    stacked: bool,
 ) -> Table:
     """Strategies by quantiles; stacked puts an interval under its estimate where 80 is too few."""
-    table = _strategy_table(variants, ["p50", "p95", "p99"], gap)
+    table = strategy_table(variants, map(percentile, quantiles), gap)
     best = fastest(variants)
     for v in variants:
-        cells = _quantile_cells(v)
+        figures = [cells.get((v.name, q), "") for q in quantiles]
         if stacked:
-            cells = [cell.replace(" [", "\n[") for cell in cells]
-        p50 = Text(cells[0], style="bold" if v in best else "")
-        table.add_row(*_marks(v, variants, console), p50, *cells[1:])
+            figures = [figure.replace(" [", "\n[") for figure in figures]
+        bold = [v in best and q == 0.5 for q in quantiles]
+        told = [Text(t, style="bold" if b else "") for t, b in zip(figures, bold, strict=True)]
+        table.add_row(*marks(v, variants, console), *told)
     return table
 
 
-def _quantile_cells(v: VariantSummary) -> list[str]:
-    return [
-        quantile_text(v.turns, 0.50, v.p50_ms, v.p50_ms_lo, v.p50_ms_hi),
-        quantile_text(v.turns, 0.95, v.p95_ms, v.p95_ms_lo, v.p95_ms_hi),
-        quantile_text(v.turns, 0.99, v.p99_ms, v.p99_ms_lo, v.p99_ms_hi),
-    ]
+def _print_strata(summary: RunSummary, variants: list[VariantSummary], console: Console) -> None:
+    """Turns that had to open a session beside those that did not, where a strategy has both."""
+    strata = [{stratum.name: stratum for stratum in v.strata} for v in variants]
+    if not any(len([s for s in of.values() if s.turns]) == 2 for of in strata):
+        return
+    where = percentile(summary.primary)
+    print_heading(f"Cold turns, which open a session, and steady ones: {where}, ms", console)
+    table = strategy_table(variants, ["cold\nturns", where, "steady\nturns", where], 2)
+    for v, of in zip(variants, strata, strict=True):
+        cold, steady = (_stratum_cells(of.get(name), summary) for name in STRATA)
+        table.add_row(*marks(v, variants, console), *cold, *steady)
+    console.print(table)
+
+
+def _stratum_cells(stratum: Stratum | None, summary: RunSummary) -> tuple[str, str]:
+    if stratum is None or not stratum.turns:
+        return "0", ""
+    points = [point for point in stratum.quantiles if point.quantile == summary.primary]
+    told = [point_text(point, stratum.turns) for point in points]
+    return str(stratum.turns), "".join(told) or "unknown"
 
 
 def _print_costs(variants: list[VariantSummary], currency: str, console: Console) -> None:
-    _print_heading("Turns answered within a budget, and what they took", console)
+    print_heading("Turns answered within a budget, and what they took", console)
     troubles = {
         name: counts
         for name, counts in (
@@ -143,7 +170,7 @@ def _print_costs(variants: list[VariantSummary], currency: str, console: Console
     for named, gap in product(choices, (2, 1)):
         shown = {name: counts for name, counts in troubles.items() if name in named}
         table = _cost_table(variants, currency, shown, console, gap)
-        if _fits(table, console):
+        if fits(table, console):
             break
     console.print(table)
     for name in (name for name in troubles if name not in shown):
@@ -162,10 +189,10 @@ def _cost_table(
     budgets = [f"within\n{budget[:-1]} {budget[-1]}" for budget in BUDGETS]
     fixed = ["calls/\nturn", "wasted\nwarms", "stale\ntokens", "rever-\nsals", "mean\ncost"]
     headers = [TROUBLE_HEADERS[name] for name in troubles]
-    table = _strategy_table(variants, [*budgets, *fixed, *headers], gap)
+    table = strategy_table(variants, [*budgets, *fixed, *headers], gap)
     for row, v in enumerate(variants):
         table.add_row(
-            *_marks(v, variants, console),
+            *marks(v, variants, console),
             *(_share(v.slo.get(budget)) for budget in BUDGETS),
             f"{v.calls_per_turn:.2f}",
             str(v.wasted_prewarms),
@@ -177,38 +204,12 @@ def _cost_table(
     return table
 
 
-def _print_effects(effects: Sequence[EffectSummary], console: Console) -> None:
-    _print_heading("What each mitigation changes, ms, with 95% intervals (below 0 saves)", console)
-    quantiles = list(dict.fromkeys(effect.quantile for effect in effects))
-    found = {(effect.factor, effect.quantile): effect for effect in effects}
-    table = _plain_table(gap=2)
-    table.add_column("mitigation")
-    for quantile in quantiles:
-        table.add_column(percentile(quantile), justify="right", no_wrap=True)
-    for factor in dict.fromkeys(effect.factor for effect in effects):
-        cells = [_effect_cell(found.get((factor, quantile))) for quantile in quantiles]
-        table.add_row(factor_name(factor), *cells)
-    console.print(table)
-    if any(":" in effect.factor for effect in effects):
-        console.print(Text(f"{MAIN_NOTE}\n{PAIR_NOTE}", style="dim"))
-    console.print()
-    for sentence in effect_sentences(effects):
-        print_hanging("-", Text(sentence), console)
-
-
-def _effect_cell(effect: EffectSummary | None) -> Text:
-    if effect is None:
-        return Text("")
-    figures = interval(effect.estimate_ms, effect.lo_ms, effect.hi_ms)
-    return Text(figures, style=READING_STYLES[reading(effect)])
-
-
 def _print_stages(variants: list[VariantSummary], console: Console) -> None:
-    _print_heading("Where the time goes: mean ms on the critical path, and its share", console)
+    print_heading("Where the time goes: mean ms on the critical path, and its share", console)
     usual, notable = _named_stages(variants)
     for stages, gap in product(([*usual, *notable], usual), (2, 1)):
         table = _stage_table(variants, stages, console, gap)
-        if _fits(table, console):
+        if fits(table, console):
             break
     console.print(table)
 
@@ -225,13 +226,13 @@ def _stage_table(
     variants: list[VariantSummary], stages: list[str], console: Console, gap: int
 ) -> Table:
     """Named stages, the rest of the critical path as `other`, and the mean they add up to."""
-    table = _strategy_table(variants, [*stages, "other", "mean"], gap)
+    table = strategy_table(variants, [*stages, "other", "mean"], gap)
     for v in variants:
         total = sum(v.critical_ms.values())
         named = [v.critical_ms.get(stage, 0.0) for stage in stages]
         other = sum(ms for stage, ms in v.critical_ms.items() if stage not in stages)
         parts = [_part(ms, total) for ms in (*named, other)]
-        table.add_row(*_marks(v, variants, console), *parts, f"{total:.0f}")
+        table.add_row(*marks(v, variants, console), *parts, f"{total:.0f}")
     return table
 
 
@@ -261,6 +262,12 @@ def _print_provenance(summary: RunSummary, console: Console) -> None:
         print_hanging("mocked", Text(provenance_sentence(summary.provenance)), console)
 
 
+def _print_notes(summary: RunSummary, console: Console) -> None:
+    for note in note_sentences(summary):
+        console.print()
+        print_hanging("note", Text(note), console)
+
+
 def _print_validity(summary: RunSummary, results_path: str, console: Console) -> None:
     console.print()
     if summary.valid:
@@ -285,51 +292,6 @@ def _health(health: Health) -> str:
     parts += [f"failed {health.failed}"] if health.failed else []
     parts += [f"leaks {health.leaks}"] if health.leaks else []
     return "; ".join(parts)
-
-
-def _print_heading(heading: str, console: Console) -> None:
-    console.print()
-    console.print(Text(heading, style="bold"))
-
-
-def _strategy_table(variants: Sequence[VariantSummary], headers: Iterable[str], gap: int) -> Table:
-    """An empty table that opens with a column of marks for each mitigation that varies, or with
-    the payment profile where that does."""
-    table = _plain_table(gap)
-    if pays_apart(variants):
-        table.add_column("pays by", no_wrap=True)
-    for factor in varied(variants):
-        table.add_column(MARK_HEADERS[factor], justify="center", no_wrap=True)
-    for header in headers:
-        table.add_column(header, justify="right", no_wrap=True)
-    return table
-
-
-def _plain_table(gap: int) -> Table:
-    # The box itself puts one blank between columns.
-    return Table(
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, gap - 1, 0, 0),
-        header_style="",
-    )
-
-
-def _marks(
-    variant: VariantSummary, variants: Sequence[VariantSummary], console: Console
-) -> list[Text]:
-    on, off = ("x", "-") if console.options.ascii_only else ("●", "·")
-    payers = [Text(variant.pay)] if pays_apart(variants) else []
-    return payers + [
-        Text(on) if factor in switched_on(variant) else Text(off, style="dim")
-        for factor in varied(variants)
-    ]
-
-
-def _fits(table: Table, console: Console) -> bool:
-    unlimited = console.options.update(width=10_000)
-    return console.measure(table, options=unlimited).maximum <= console.width
 
 
 def _share(share: float | None) -> str:

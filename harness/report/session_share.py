@@ -10,7 +10,7 @@ from harness.record import RunSummary
 from harness.report.words import factor_name, interval, percentile
 
 
-def print_sweep(runs: Sequence[tuple[float, RunSummary, str]], console: Console) -> None:
+def print_session_shares(runs: Sequence[tuple[float, RunSummary, str]], console: Console) -> None:
     """A table a quantile, with a row an effect and a column a session share; a cell is a change in
     ms above its 95% interval. Then a line a run: whether to believe it, and where it is kept."""
     summaries = [summary for _, summary, _ in runs]

@@ -1,0 +1,237 @@
+"""Two stored runs beside each other, for the terminal, for a program and for a pull request; it
+computes no statistic."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from harness.record import RunSummary, Tolerance, Verdict
+from harness.report.costs import print_hanging
+from harness.report.effects import EXPLORATORY_NOTE
+from harness.report.forest import VERDICT_STYLES, Row, print_forest
+from harness.report.tables import print_heading
+from harness.report.words import (
+    N_TOO_SMALL,
+    Change,
+    judged_in,
+    level_text,
+    marked,
+    percentile,
+    point_text,
+    told,
+    tolerance_text,
+)
+from harness.stats.run_diff import DiffRow
+
+PAIRED = (
+    "paired: on the virtual clock the same rounds met the same weather in both runs, and chance "
+    "chose nothing but the rounds"
+)
+UNPAIRED = (
+    "not paired: intervals hold how the rounds of a run differ, and not how runs do, another hour "
+    "or another machine"
+)
+UNPAIRED_REAL = (
+    "on the real clock a run kept as a baseline is therefore called changed more often than the "
+    "level says; compare plays its strategies in turn within one run, and is not"
+)
+UNPAIRED_VIRTUAL = "with the same seed, parameters, rounds and turns, virtual runs are paired"
+
+
+class OneRun(msgspec.Struct, frozen=True, kw_only=True):
+    """Which run this is."""
+
+    results: str
+    run_id: str
+    clock: Literal["virtual", "real"]
+    started_at: str
+    tool_version: str
+    valid: bool
+    invalid_because: list[str]
+
+
+class Diff(msgspec.Struct, frozen=True, kw_only=True):
+    """Run B less run A; negative is faster."""
+
+    a: OneRun
+    b: OneRun
+    sentence: str
+    verdict: Verdict
+    paired: bool
+    level: float
+    tolerance: Tolerance
+    overlooked: list[str]
+    """What makes the runs unlike, and was overlooked because the user said so."""
+    notes: list[str]
+    """What else differs between them."""
+    rows: list[DiffRow]
+
+
+def one_run(summary: RunSummary, results: str) -> OneRun:
+    return OneRun(
+        results=results,
+        run_id=summary.run_id,
+        clock=summary.clock,
+        started_at=summary.started_at,
+        tool_version=summary.tool_version,
+        valid=summary.valid,
+        invalid_because=summary.invalid_because,
+    )
+
+
+def diff_sentence(rows: Sequence[DiffRow], verdict: Verdict, tolerance: Tolerance) -> str:
+    """The answer in one sentence."""
+    known = [row for row in rows if row.known]
+    primary = [row for row in rows if row.primary]
+    asked = primary if primary and verdict != "regressed" else known
+    some = [row for row in asked if row.verdict == verdict]
+    least = tolerance_text(tolerance) if tolerance.amount else ""
+    by = f" by more than {least}" if least else ""
+    of = _name(primary[0]) if asked is primary else f"{len(some)} of {_figures(len(known))}"
+    if verdict == "regressed":
+        return f"B is slower than A: {of} regressed{by}, {_most(some, tolerance)}"
+    if verdict == "improved":
+        return f"B is faster than A: {of} improved{by}, {_most(some, tolerance)}"
+    if verdict == "unchanged":
+        what = of if asked is primary else f"all of {_figures(len(known))}"
+        return f"B is as fast as A: {what} {f'within {least}' if least else 'the same'}"
+    if verdict == "cannot tell":
+        return f"cannot tell whether B is slower than A{by}: {of} {_open(some)}"
+    return (
+        "unknown whether B is slower than A: there are too few rounds or turns, or too many failed"
+    )
+
+
+def print_diff(diff: Diff, console: Console) -> None:
+    """The sentence first, then a forest plot of all rows, and what to know of the two runs."""
+    console.print(Text(diff.sentence, style=f"bold {VERDICT_STYLES.get(diff.verdict, '')}".strip()))
+    for overlooked in diff.overlooked:
+        print_hanging(Text("overlooked", "red"), Text(overlooked), console)
+    heading = f"B less A, with {level_text(diff.level)} intervals (below 0 is faster)"
+    print_heading(heading, console)
+    print_forest(list(_lines(diff.rows)), console, diff.tolerance)
+    if diff.tolerance.amount:
+        edges = f": marks the tolerance, {tolerance_text(diff.tolerance)} either way."
+        console.print(Text(edges, style="dim"))
+    if any(row.exploratory for row in diff.rows):
+        console.print(Text(EXPLORATORY_NOTE, style="dim"))
+    console.print()
+    for note in [*_method(diff), *_other(diff.notes)]:
+        print_hanging("note", Text(note), console)
+    for name, run in (("A", diff.a), ("B", diff.b)):
+        console.print(Text(f"{name}  {run.results}"), soft_wrap=True)
+
+
+def diff_markdown(diff: Diff) -> str:
+    """The same as a sentence, a table and a list, for a pull request."""
+    lines = [f"**{diff.sentence}**", ""]
+    lines += [f"- overlooked: {_safe(text)}" for text in diff.overlooked]
+    lines += [""] if diff.overlooked else []
+    lines += [
+        "| strategy | | A, ms | B, ms | change, ms | change, % | verdict |",
+        "|---|---|--:|--:|--:|--:|---|",
+    ]
+    lines += [f"| {' | '.join(_markdown_cells(row))} |" for row in diff.rows]
+    tolerance = tolerance_text(diff.tolerance)
+    scale = f"intervals at {level_text(diff.level)}, tolerance {tolerance}; below 0 is faster"
+    exploratory = [EXPLORATORY_NOTE] if any(row.exploratory for row in diff.rows) else []
+    notes = [scale, *exploratory, *_method(diff), *_other(diff.notes)]
+    lines += ["", *(f"- {_safe(note)}" for note in notes)]
+    lines += ["", f"A: `{diff.a.run_id}`, B: `{diff.b.run_id}`"]
+    return "\n".join(lines)
+
+
+def _name(row: DiffRow) -> str:
+    return f"{row.strategy} at {percentile(row.quantile)}"
+
+
+def _figures(count: int) -> str:
+    return f"{count} figure" if count == 1 else f"{count} figures"
+
+
+def _most(rows: Sequence[DiffRow], tolerance: Tolerance) -> str:
+    """The largest change of these on the scale that was judged; one without a figure is larger."""
+    most = max(rows, key=lambda row: _size(row, tolerance))
+    unit = judged_in(tolerance)
+    change = _ms(most) if unit == "ms" else _percent(most)
+    where = f"{'the most ' if len(rows) > 1 else ''}{_name(most)}"
+    return f"{where}: {told(change, unit) or 'never answered'}"
+
+
+def _size(row: DiffRow, tolerance: Tolerance) -> float:
+    figure = row.ms if judged_in(tolerance) == "ms" else row.percent
+    return float("inf") if figure is None else abs(figure)
+
+
+def _open(rows: Sequence[DiffRow]) -> str:
+    """How much is open, and about how many rounds would decide it."""
+    needed = [row.rounds_needed for row in rows if row.rounds_needed is not None]
+    verb = "is open" if len(rows) == 1 else "are open"
+    if len(needed) < len(rows):
+        return f"{verb}, and nothing tells how many rounds would decide"
+    return f"{verb}; about {max(needed)} rounds a run would decide"
+
+
+def _lines(rows: Sequence[DiffRow]) -> Iterator[Row | str]:
+    """The rows, with the name of its strategy above the first of each."""
+    before = ""
+    for row in rows:
+        if row.strategy != before:
+            yield row.strategy
+        before = row.strategy
+        yield Row(
+            label=(
+                f"  {percentile(row.quantile)}{' primary' if row.primary else ''}",
+                _beside(row),
+            ),
+            ms=_ms(row),
+            percent=_percent(row),
+            verdict=row.verdict,
+            word=_word(row),
+        )
+
+
+def _beside(row: DiffRow) -> str:
+    """`  3812, 3790`, the ms of A before those of B."""
+    if not row.known:
+        return ""
+    points = point_text(row.a, row.a_turns), point_text(row.b, row.b_turns)
+    return f"  {', '.join(point.split(' [')[0] for point in points)}"
+
+
+def _word(row: DiffRow) -> str:
+    return marked(row.verdict, row.exploratory) if row.known else N_TOO_SMALL
+
+
+def _ms(row: DiffRow) -> Change | None:
+    return None if row.ms is None else Change(row.ms, row.lo_ms, row.hi_ms)
+
+
+def _percent(row: DiffRow) -> Change | None:
+    return None if row.percent is None else Change(row.percent, row.percent_lo, row.percent_hi)
+
+
+def _method(diff: Diff) -> list[str]:
+    if diff.paired:
+        return [PAIRED]
+    real = "real" in (diff.a.clock, diff.b.clock)
+    return [f"{UNPAIRED}; {UNPAIRED_REAL if real else UNPAIRED_VIRTUAL}"]
+
+
+def _other(notes: Sequence[str]) -> list[str]:
+    return [f"A and B differ, which may be: {note}" for note in notes]
+
+
+def _markdown_cells(row: DiffRow) -> list[str]:
+    name = f"**{row.strategy}**" if row.primary else row.strategy
+    points = [point_text(point, n) for point, n in ((row.a, row.a_turns), (row.b, row.b_turns))]
+    changes = [told(_ms(row), "ms"), told(_percent(row), "%")]
+    return [_safe(name), percentile(row.quantile), *points, *changes, _word(row)]
+
+
+def _safe(text: str) -> str:
+    """A line of text that no table or list of Markdown breaks at."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
