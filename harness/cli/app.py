@@ -9,9 +9,13 @@ from collections.abc import Sequence
 import typer
 
 from harness.cli.compare import compare
+from harness.cli.diff import diff
 from harness.cli.exits import INVALID, USAGE, BadInput
 from harness.cli.load import load
 from harness.cli.mocks import app as mocks
+from harness.cli.report import report
+from harness.cli.selftest import selftest
+from harness.cli.sweep import sweep
 
 INTERRUPTED = 130
 """What typer makes of a Ctrl-C that no verb caught."""
@@ -25,7 +29,11 @@ app = typer.Typer(
     rich_markup_mode=None,  # Boxes would cut long defaults at 80 columns, and load rich for them.
 )
 app.command()(compare)
+app.command()(diff)
 app.command()(load)
+app.command()(report)
+app.command()(selftest)
+app.command()(sweep)
 app.add_typer(mocks, name="mocks")
 
 

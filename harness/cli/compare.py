@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +21,7 @@ from harness.cli.options import (
     Pay,
     Port,
     Reason,
+    Report,
     Score,
     Seed,
     Set,
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.cli.wiring import Setup
-    from harness.record import Rows, RunSummary
+    from harness.record import Columns, RunSummary
+    from harness.stats.analysis import Question
     from mocks.profile import PaymentProfile
 
 SWEPT_SHARES = (0.2, 0.4, 0.6, 0.8)
@@ -49,6 +50,41 @@ def compare(
     rate: Annotated[
         str, typer.Option(metavar="R", help="Turns per second, all strategies together.")
     ] = "50",
+    quantiles: Annotated[
+        str, typer.Option(metavar="LIST", help="Percentiles of response time to compare at.")
+    ] = "50,95,99",
+    tolerance: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X%|Xms",
+            help="Changes up to this do not matter.  [default: every change does]",
+            show_default=False,
+        ),
+    ] = None,
+    primary: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERCENTILE",
+            help="Where the mitigations' own changes are the question.  [default: p50]",
+            show_default=False,
+        ),
+    ] = None,
+    until_certain: Annotated[
+        bool,
+        typer.Option(
+            "--until-certain",
+            help="Stop once that question is decided, after half of --rounds at the earliest and "
+            "five times --rounds at the latest.",
+        ),
+    ] = False,
+    looks: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="So often --until-certain may look.  [default: 5]",
+            show_default=False,
+        ),
+    ] = None,
     vary: Annotated[
         str | None,
         typer.Option(
@@ -95,16 +131,20 @@ def compare(
     ] = "baseline",
     port: Port = None,
     out: Out = "results",
+    report: Report = True,
     json: Json = False,
 ) -> int:
     """Measure what each mitigation is worth, alone and combined.
 
     Every combination of them faces the same conversations. Exit code 0 means that the run can be
-    believed, 4 that it cannot, 2 that the command was wrong.
+    believed, 4 that it cannot, 3 that --until-certain never was, 2 that the command was wrong.
     """
+    from harness.cli.looks import Asking, asked, looks_ahead, refuse_unasked
+    from harness.cli.machine import cores
     from harness.cli.problems import Problems
     from harness.cli.setup import Options, checked
     from harness.flow.strategy import MITIGATIONS, all_strategies
+    from harness.stats.sequential import MOST_TIMES
 
     problems = Problems()
     varied = ",".join(MITIGATIONS) if vary is None else vary
@@ -113,8 +153,18 @@ def compare(
     turns = problems.whole("--flows", flows, 1, 10_000_000)
     if problems.none and turns < rounds_:
         problems.add(f"--flows {turns} cannot be spread over --rounds {rounds_}: take more flows")
+    asking = Asking(
+        quantiles=quantiles,
+        tolerance=tolerance,
+        primary=primary,
+        until_certain=until_certain,
+        looks=looks,
+    )
+    planned = looks_ahead(asking, problems, rounds_)
+    question = asked(asking, problems, factors, planned)
+    refuse_unasked(asking, problems, providers=providers, sweep=sweep_session_share)
     folder = problems.folder("--out", out)
-    workers = _cores() if jobs is None else problems.whole("--jobs", jobs, 1, 256)
+    workers = cores() if jobs is None else problems.whole("--jobs", jobs, 1, 256)
     options = Options(
         scenario=scenario,
         parameters=set_ or [],
@@ -138,11 +188,15 @@ def compare(
         strategies, pays = all_strategies(factors), []
         if strategy != "baseline":
             problems.add("--strategy goes with --providers; else take --vary")
-    setup = checked(options, problems, strategies, pays=pays, rounds=rounds_, turns=turns)
+    times = MOST_TIMES if planned else 1
+    setup = checked(
+        options, problems, strategies, pays=pays, rounds=rounds_ * times, turns=turns * times
+    )
     if sweep_session_share and not all(of.session for of in setup.mocks.pay.values()):
         problems.add("--sweep-session-share: only a provider with sessions has a share to sweep")
         problems.settle()
-    plan = Plan(setup, scenario, factors, workers, folder)
+    question = replace(question, seed=setup.seed)
+    plan = Plan(setup, scenario, question, planned, workers, folder, report)
     return _sweep(plan, json) if sweep_session_share else _compare(plan, json)
 
 
@@ -152,19 +206,24 @@ class Plan:
 
     setup: Setup
     scenario_name: str
-    factors: Sequence[str]
+    question: Question
+    looks: Sequence[int]
+    """After how many rounds it may stop; none where it runs to its end."""
     jobs: int
     out: Path
+    report: bool
     swept: Mapping[str, float] = field(default_factory=dict)
     """What a sweep set, told in run.json among the parameters."""
 
 
 def _compare(plan: Plan, as_json: bool) -> int:
-    from harness.cli.charts import draw_charts
-    from harness.cli.outcome import exit_code
+    from harness.cli.looks import exit_code
 
-    summary, rows, folder = _run(plan)
-    draw_charts(summary, rows, folder, plan.jobs)
+    summary, columns, folder = _run(plan)
+    if plan.report:
+        from harness.cli.charts import draw_report
+
+        draw_report(summary, columns, folder, plan.jobs)
     if as_json:
         _print_json(summary)
     else:
@@ -179,7 +238,7 @@ def _compare(plan: Plan, as_json: bool) -> int:
 def _sweep(plan: Plan, as_json: bool) -> int:
     """The same comparison at several splits of the payment overhead: how the verdict moves."""
     from harness.cli.exits import INVALID, PASS
-    from harness.report.sweep import print_sweep
+    from harness.report.session_share import print_session_shares
 
     runs = []
     for share in SWEPT_SHARES:
@@ -190,22 +249,25 @@ def _sweep(plan: Plan, as_json: bool) -> int:
     else:
         from rich.console import Console
 
-        print_sweep(runs, Console())
+        print_session_shares(runs, Console())
     return PASS if all(summary.valid for _, summary, _ in runs) else INVALID
 
 
-def _run(plan: Plan) -> tuple[RunSummary, Rows, Path]:
+def _run(plan: Plan) -> tuple[RunSummary, Columns, Path]:
+    from harness.cli.looks import Looking
     from harness.cli.outcome import Started, run_of, store
     from harness.cli.progress import TurnBar
     from harness.cli.rounds import run_rounds
 
     setup, started = plan.setup, Started.now()
+    looking = Looking(plan.looks, setup.variants, plan.question)
     turns = setup.turns * len(setup.variants)
     with TurnBar(f"{plan.scenario_name}, {setup.clock} clock", turns) as bar:
-        course = run_rounds(setup, plan.jobs, bar)
-    run = run_of(setup, plan.scenario_name, plan.factors, plan.swept)
-    summary, folder = store(run, course, started, plan.out)
-    return summary, course.tally.rows, folder
+        course = run_rounds(setup, plan.jobs, bar, looking.planned, looking.enough)
+    run = run_of(setup, plan.scenario_name, plan.question, plan.swept)
+    if plan.looks:
+        run = replace(run, looks=looking.told(course))
+    return store(run, course, started, plan.out)
 
 
 def _with_session_share(plan: Plan, share: float) -> Plan:
@@ -228,8 +290,3 @@ def _print_json(what: object) -> None:
     from msgspec import json
 
     print(json.format(json.encode(what), indent=2).decode())
-
-
-def _cores() -> int:
-    """Those this process may use, which can be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

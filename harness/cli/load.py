@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from harness.cli.outcome import Run
     from harness.cli.problems import Problems
     from harness.cli.setup import Options
-    from harness.record import RunSummary
+    from harness.record import Columns, RunSummary
 
 
 def load(
@@ -107,8 +107,8 @@ def load(
         run, course = _probe(problems, options, url, strategy, duration_s)
     else:
         run, course = _load(problems, options, url, strategy, duration_s)
-    summary, kept = store(run, course, started, folder)
-    _print(summary, course, kept, json)
+    summary, columns, kept = store(run, course, started, folder)
+    _print(summary, columns, kept, json)
     return exit_code(summary)
 
 
@@ -136,6 +136,7 @@ def _probe(
     from harness.cli.progress import TurnBar
     from harness.cli.setup import LEAST_RATE, MOST_RATE, MOST_SEED
     from harness.flow.strategy import Strategy
+    from harness.stats.analysis import Question
     from scenarios.http_probe import HttpProbe
 
     seed = problems.whole("--seed", options.seed, 0, MOST_SEED)
@@ -157,7 +158,6 @@ def _probe(
         scenario_name="http",
         scenario=probe,
         variants=[Variant("baseline", Strategy(), ())],
-        factors=[],
         clock="real",
         endpoints="real",
         seed=seed,
@@ -165,15 +165,16 @@ def _probe(
         parameters={"rate": rate},
         profiles={},
         provenance={},
+        question=Question(seed=seed),
     )
     with TurnBar("http, real clock", rate * duration_s) as bar:
         return run, run_probe(probe, seed, rate, duration_s, bar)
 
 
-def _print(summary: RunSummary, course: Course, folder: Path, as_json: bool) -> None:
+def _print(summary: RunSummary, columns: Columns, folder: Path, as_json: bool) -> None:
     from harness.report.load import load_figures, print_load
 
-    figures = load_figures(summary, course.tally.rows, str(folder))
+    figures = load_figures(summary, columns, str(folder))
     if as_json:
         from msgspec import json
 

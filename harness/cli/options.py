@@ -51,6 +51,10 @@ Set = Annotated[
     typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the scenario; repeatable."),
 ]
 Out = Annotated[str, typer.Option(metavar="FOLDER", help="Where runs are kept.")]
+Report = Annotated[
+    bool,
+    typer.Option("--report/--no-report", help="Draw the charts and the page, or only measure."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Port = Annotated[
     str | None,

@@ -1,8 +1,6 @@
 """From a course to a stored, summarised run and its exit code; it prints nothing."""
 
 import datetime
-import os
-import platform
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -16,16 +14,28 @@ from harness.cli.casting import Variant
 from harness.cli.claims import claim_summaries, fee_summaries
 from harness.cli.course import Course
 from harness.cli.exits import INVALID, PASS
+from harness.cli.machine import machine
 from harness.cli.wiring import Setup
 from harness.clock import ClockName
 from harness.load.health import examine
-from harness.record import ClaimSummary, FeeSummary, RunSummary
-from harness.stats.summary import effect_summaries, variant_summaries
+from harness.record import (
+    CapacitySummary,
+    ClaimSummary,
+    Columns,
+    FeeSummary,
+    Looks,
+    RunSummary,
+    WarmUp,
+)
+from harness.stats.analysis import Question, analyse, with_findings
 from mocks.host import provenance
 from mocks.profile import Profile, fingerprint
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+LIBRARIES = ("numpy", "scipy", "httpx", "aiohttp")
+"""Those that a figure can hang on, beside Python itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,32 +57,40 @@ class Run:
     scenario_name: str
     scenario: "DataclassInstance"
     variants: Sequence[Variant]
-    factors: Sequence[str]
     clock: ClockName
     endpoints: Literal["mock", "staging", "real"]
     seed: int
     rounds: int
-    parameters: Mapping[str, float]
+    parameters: Mapping[str, float | str]
     profiles: Mapping[str, str]
     provenance: Mapping[str, str]
+    question: Question
+    discarded_turns: int = 0
+    """Unrecorded ones, before the first round."""
     fees: Sequence[FeeSummary] = ()
     claims: Sequence[ClaimSummary] = ()
+    capacity: CapacitySummary | None = None
+    looks: Looks | None = None
 
 
-def store(run: Run, course: Course, started: Started, out: Path) -> tuple[RunSummary, Path]:
+def store(
+    run: Run, course: Course, started: Started, out: Path
+) -> tuple[RunSummary, Columns, Path]:
     """Write the run to a folder of its own below `out` and make out/latest point at it."""
     rows = course.tally.rows
     record.sort(rows)
-    health, reasons = examine(course.tally, run.clock)
+    columns = record.columns_of(rows)
+    health, reasons = examine(course.tally, columns, run.clock)
     if course.stopped:
         reasons.insert(0, course.stopped)
     name = f"{started.at:%Y%m%d-%H%M%S}-{Path(run.scenario_name).stem}-{run.clock}-s{run.seed}"
     folder = record.new_folder(out, name)
+    question = run.question
     summary = RunSummary(
         run_id=folder.name,
         tool_version=metadata.version("tollbench"),
         scenario=run.scenario_name,
-        parameters={**_parameters_of(run.scenario), **run.parameters},
+        parameters={**parameters_of(run.scenario), **run.parameters},
         clock=run.clock,
         endpoints=run.endpoints,
         seed=run.seed,
@@ -81,37 +99,44 @@ def store(run: Run, course: Course, started: Started, out: Path) -> tuple[RunSum
         started_at=started.at.isoformat(timespec="seconds"),
         wall_s=round(time.perf_counter() - started.stopwatch, 3),
         argv=sys.argv[1:],
-        machine=_machine(),
+        machine=machine(),
         profiles=dict(run.profiles),
         provenance=dict(run.provenance),
+        versions={library: metadata.version(library) for library in LIBRARIES},
         rows_sha256=record.sha256(rows),
         valid=not reasons,
         invalid_because=reasons,
         health=health,
-        variants=variant_summaries(rows, run.variants),
-        effects=effect_summaries(rows, run.variants, run.factors, run.seed),
+        effect_level=question.effect_level,
+        tolerance=question.tolerance,
+        primary=question.primary,
+        looks=run.looks,
+        warm_up=WarmUp(discarded_turns=run.discarded_turns),
+        variants=[],
+        effects=[],
+        capacity=run.capacity,
         fees=list(run.fees),
         claims=list(run.claims),
     )
-    record.write(folder, summary, rows)
+    summary = with_findings(summary, analyse(columns, run.variants, question))
+    summary = record.write(folder, summary, columns)
     record.point_latest(folder)
-    return summary, folder
+    return summary, columns, folder
 
 
 def run_of(
     setup: Setup,
     scenario_name: str,
-    factors: Sequence[str] = (),
+    question: Question | None = None,
     swept: Mapping[str, float] | None = None,
 ) -> Run:
-    """The run that this setup describes."""
+    """The run that this setup describes; without a question it varies nothing."""
     mocks = setup.mocks
     profiles: dict[str, Profile] = {**mocks.pay, **mocks.models, **mocks.gateways}
     return Run(
         scenario_name=scenario_name,
         scenario=setup.scenario,
         variants=setup.variants,
-        factors=factors,
         clock=setup.clock,
         endpoints="mock",
         seed=setup.seed,
@@ -119,6 +144,8 @@ def run_of(
         parameters={"rate": setup.rate, "think_scale": setup.think_scale, **(swept or {})},
         profiles={name: fingerprint(profile) for name, profile in profiles.items()},
         provenance=provenance(setup.mocks),
+        question=question or Question(seed=setup.seed),
+        discarded_turns=len(setup.variants) if setup.clock == "real" else 0,
         fees=fee_summaries(mocks),
         claims=claim_summaries(mocks),
     )
@@ -128,15 +155,6 @@ def exit_code(summary: RunSummary) -> int:
     return PASS if summary.valid else INVALID
 
 
-def _parameters_of(scenario: "DataclassInstance") -> dict[str, float | int | str]:
+def parameters_of(scenario: "DataclassInstance") -> dict[str, float | int | str]:
     values = {field.name: getattr(scenario, field.name) for field in fields(scenario)}
     return {name: v if type(v) in (int, float, str) else str(v) for name, v in values.items()}
-
-
-def _machine() -> dict[str, str]:
-    return {
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "processor": platform.machine(),
-        "cores": str(os.cpu_count()),
-    }

@@ -1,12 +1,13 @@
 """Everything wrong with a command line, told at once, each with its mend; it never stops early."""
 
 import math
+import re
 import socket
 import tempfile
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast, get_args, get_type_hints
+from typing import TYPE_CHECKING, Literal, TypeVar, cast, get_args, get_type_hints
 
 import httpx
 import msgspec
@@ -15,6 +16,7 @@ from harness.cli.casting import USUAL
 from harness.cli.exits import BadInput
 from harness.clock import ClockName
 from harness.flow.strategy import MITIGATIONS, Strategy, strategy_of
+from harness.record import Tolerance
 from mocks.host import LOOPBACK
 from mocks.profile import (
     BadProfile,
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 ScenarioT = TypeVar("ScenarioT", bound="DataclassInstance")
+
+LEAST_PERCENTILE, MOST_PERCENTILE = 1.0, 99.999
+MOST_TOLERANCE: dict[str, float] = {"%": 99.0, "ms": 3_600_000.0}
+"""No change saves more than all of it, and no turn lasts longer than an hour."""
 
 
 class Problems:
@@ -78,6 +84,42 @@ class Problems:
             self.add(f"{option} must be a number from {low:g} to {high:,g}, not {text!r}")
             return low
         return number
+
+    def quantiles(self, option: str, text: str) -> list[float]:
+        """Percentiles as quantiles, in rising order, at least one."""
+        before = len(self._found)
+        found = [self.quantile(option, part) for part in text.split(",") if part.strip()]
+        if not found:
+            self.add(f"{option} names no percentile; write them as in 50,95,99")
+        elif len(set(found)) < len(found) and len(self._found) == before:
+            self.add(f"{option} names a percentile twice: {text!r}")
+        return sorted(set(found)) or [0.5]
+
+    def quantile(self, option: str, text: str) -> float:
+        """Of a percentile, which may be written as in 95 or p95."""
+        least, most = LEAST_PERCENTILE, MOST_PERCENTILE
+        try:
+            percentile = float(text.strip().removeprefix("p"))
+        except ValueError:
+            percentile = math.nan
+        if not least <= percentile <= most:
+            self.add(
+                f"{option} must be a percentile from {least:g} to {most:g}, as p95, not {text!r}"
+            )
+            return 0.5
+        return round(percentile / 100, 9)
+
+    def tolerance(self, option: str, text: str) -> Tolerance:
+        """How large a change must be to matter."""
+        written = re.fullmatch(r" *([0-9]*\.?[0-9]+) *(%|ms) *", text)
+        if not written:
+            self.add(f"{option} must be as in 5% or 40ms, not {text!r}")
+            return Tolerance()
+        amount, unit = float(written[1]), cast(Literal["%", "ms"], written[2])
+        if amount > MOST_TOLERANCE[unit]:
+            self.add(f"{option} must be at most {MOST_TOLERANCE[unit]:,g}{unit}, not {text!r}")
+            return Tolerance()
+        return Tolerance(amount, unit)
 
     def clock(self, text: str) -> ClockName:
         if text not in get_args(ClockName):

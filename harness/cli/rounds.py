@@ -3,31 +3,41 @@ one. Whatever finished is kept, and no process is left behind."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
+from itertools import chain
 
 from harness import clock as clocks
-from harness.cli.course import Course, Progress, stopping
+from harness.cli.course import Course, Enough, Progress, batches, stopping
 from harness.cli.mock_process import mock_process
 from harness.cli.ways import socket_ways
 from harness.cli.wiring import Setup, in_process_arms, socket_arms
 from harness.cli.workers import run_in_workers
 from harness.clock import Clock
-from harness.load.engine import Tally, round_schedule, run_round
+from harness.load.engine import Arm, Due, Tally, round_schedule, run_round
 
 WARM_UP_ROUND = -1
 """On the real clock a first, unrecorded turn a strategy opens connections and loads code."""
 
 
-def run_rounds(setup: Setup, jobs: int, progress: Progress) -> Course:
-    """Run them all. An interrupt or a bug ends the run early and is told in the course."""
+def run_rounds(
+    setup: Setup,
+    jobs: int,
+    progress: Progress,
+    looks: Sequence[int] = (),
+    enough: Enough = lambda course: True,
+) -> Course:
+    """Run the rounds up to each look, until at a look there is enough; without looks named there
+    is one, at the end. What a round does depends on none of this. An interrupt or a bug ends the
+    run early and is told in the course."""
     course = Course()
+    planned = batches(course, looks or (setup.rounds,), enough)
     with stopping(course, setup.rounds):
         if setup.clock == "real":
-            _run_real(setup, course, progress)
+            _run_real(setup, planned, course, progress)
         elif jobs == 1:
-            _run_here(setup, course, progress)
+            _run_here(setup, planned, course, progress)
         else:
-            run_in_workers(one_virtual_round, setup, jobs, course, progress)
+            run_in_workers(one_virtual_round, setup, jobs, planned, course, progress)
     return course
 
 
@@ -43,33 +53,25 @@ def _play_virtual(setup: Setup, round_: int, tally: Tally) -> None:
 
     async def main() -> None:
         arms = in_process_arms(setup, round_, clock)
-        schedule = round_schedule(
-            setup.seed,
-            round_,
-            arms,
-            turns=setup.turns_in(round_),
-            turns_each=setup.scenario.turns,
-            rate=setup.rate,
-        )
-        await run_round(clock, arms, schedule, tally)
+        await run_round(clock, arms, _schedule(setup, round_, arms), tally)
 
     clocks.run("virtual", main())
 
 
-def _run_here(setup: Setup, course: Course, progress: Progress) -> None:
+def _run_here(setup: Setup, planned: Iterable[range], course: Course, progress: Progress) -> None:
     progress.start()
-    for round_ in range(setup.rounds):
+    for round_ in chain.from_iterable(planned):
         before = course.tally.finished
         _play_virtual(setup, round_, course.tally)
         course.rounds_finished += 1
         progress.advance(course.tally.finished - before)
 
 
-def _run_real(setup: Setup, course: Course, progress: Progress) -> None:
+def _run_real(setup: Setup, planned: Iterable[range], course: Course, progress: Progress) -> None:
     clock = clocks.RealClock()
     progress.start()
     with mock_process(setup.mocks, setup.mocks_port) as base_url:
-        clocks.run("real", _real_rounds(setup, base_url, clock, course, progress))
+        clocks.run("real", _real_rounds(setup, base_url, clock, planned, course, progress))
 
 
 @contextlib.asynccontextmanager
@@ -86,24 +88,34 @@ async def leaving_no_task() -> AsyncIterator[None]:
 
 
 async def _real_rounds(
-    setup: Setup, base_url: str, clock: Clock, course: Course, progress: Progress
+    setup: Setup,
+    base_url: str,
+    clock: Clock,
+    planned: Iterable[range],
+    course: Course,
+    progress: Progress,
 ) -> None:
+    """All on one set of connections. The next round is asked for, and a look taken, only when the
+    one before has ended and nothing is being measured."""
     async with contextlib.AsyncExitStack() as stack:
         ways = await stack.enter_async_context(socket_ways(setup, base_url))
         await stack.enter_async_context(leaving_no_task())
-        for round_ in (WARM_UP_ROUND, *range(setup.rounds)):
+        for round_ in chain([WARM_UP_ROUND], chain.from_iterable(planned)):
             arms = socket_arms(setup, round_, clock, ways)
-            warm_up = round_ == WARM_UP_ROUND
-            schedule = round_schedule(
-                setup.seed,
-                round_,
-                arms,
-                turns=1 if warm_up else setup.turns_in(round_),
-                turns_each=setup.scenario.turns,
-                rate=setup.rate,
-            )
-            if warm_up:
+            schedule = _schedule(setup, round_, arms)
+            if round_ == WARM_UP_ROUND:
                 await run_round(clock, arms, schedule, Tally())
                 continue
             await run_round(clock, arms, schedule, course.tally, lambda: progress.advance(1))
             course.rounds_finished += 1
+
+
+def _schedule(setup: Setup, round_: int, arms: Sequence[Arm]) -> list[Due]:
+    return round_schedule(
+        setup.seed,
+        round_,
+        arms,
+        turns=1 if round_ == WARM_UP_ROUND else setup.turns_in(round_),
+        turns_each=setup.scenario.turns,
+        rate=setup.rate,
+    )

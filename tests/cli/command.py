@@ -31,7 +31,8 @@ class Done:
 
     @property
     def stored(self) -> tuple[RunSummary, Rows]:
-        return record.read(self.latest)
+        summary, columns, _ = record.read(self.latest)
+        return summary, record.rows_of(columns)
 
     @property
     def problems(self) -> list[str]:
@@ -43,10 +44,12 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "COLUMNS": "80", "TERM": "xterm", **more}
 
 
-def tollbench(*args: str, cwd: Path, **more: str) -> Done:
-    """Run it to its end; keyword arguments are environment variables."""
+def tollbench(*args: str, cwd: Path, report: bool = False, **more: str) -> Done:
+    """Run it to its end; keyword arguments are environment variables. A run draws nothing unless
+    its report is wanted: that takes longer than a small run."""
+    bare = args[:1] in (("compare",), ("sweep",)) and not report and "--help" not in args
     done = subprocess.run(
-        [*COMMAND, *args],
+        [*COMMAND, *args, *(["--no-report"] if bare else [])],
         cwd=cwd,
         env=environment(**more),
         capture_output=True,

@@ -12,6 +12,7 @@ from tests.cli.command import tollbench
 from tests.cli.quick import write_profiles
 
 COMPARE = ("compare",)
+CERTAIN = ("compare", "--until-certain")
 LOAD = ("load", "conversation", "--rate", "1", "--duration", "1")
 HTTP = ("load", "http", "--rate", "1", "--duration", "1")
 URL = ("--url", "http://127.0.0.1:1/")
@@ -97,6 +98,11 @@ MISTAKES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("a tail below the median", (*COMPARE, "--set", "think_p99_s=1"), ("think_p99_s not below",)),
     ("no time at all", (*COMPARE, "--set", "idle_min_s=0"), ("idle_min_s must be above 0",)),
     ("idling for ages", (*COMPARE, "--set", "idle_max_s=1e300"), ("neither above 30 days",)),
+    ("one provider", ("compare", "checkout", "--providers", "--pay", "flat"), ("at least two",)),
+    ("one twice", ("compare", "checkout", "--providers", "--pay", "flat,flat"), ("each once",)),
+    ("a strategy", ("compare", "checkout", "--strategy", "prewarm"), ("--providers",)),
+    ("both", ("compare", "checkout", "--providers", "--vary", "prewarm"), ("leave it out",)),
+    ("no session", (*COMPARE, "--pay", "flat", "--sweep-session-share"), ("with sessions",)),
     ("a tip too large", ("compare", "tipping", "--set", "amount_max_minor=1000"), ("a tip is",)),
     ("a crowd", ("compare", "split_bill", "--set", "people_max=9"), ("people_max must be from 2",)),
     ("a bill for one", ("compare", "split_bill", "--set", "people_max=1"), ("people_max must be",)),
@@ -107,6 +113,25 @@ MISTAKES: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("a way nobody has", ("compare", "method_switch", "--set", "usual_method=x"), ("or card",)),
     ("thinking for ages", ("compare", "refund", "--set", "think_s=1e300"), ("to 30 days",)),
     ("a third clock", (*COMPARE, "--clock", "sun"), ("--clock", "virtual or real", "'sun'")),
+    ("no percentile", (*COMPARE, "--quantiles", ","), ("--quantiles names no", "50,95,99")),
+    ("a percentile twice", (*COMPARE, "--quantiles", "50,p50"), ("names a percentile twice",)),
+    ("a percentile beyond all", (*COMPARE, "--quantiles", "50,100"), ("from 1 to 99.999", "'100'")),
+    ("a percentile in words", (*COMPARE, "--quantiles", "50,most"), ("--quantiles", "'most'")),
+    ("a primary that is none", (*COMPARE, "--primary", "p0"), ("--primary", "as p95", "'p0'")),
+    ("another primary", (*COMPARE, "--primary", "90"), ("not among --quantiles", "add it there")),
+    ("no usual primary", (*COMPARE, "--quantiles", "95"), ("--primary p50", "take one of them")),
+    ("a tolerance of nothing", (*COMPARE, "--tolerance", ""), ("--tolerance", "5% or 40ms")),
+    ("a bare tolerance", (*COMPARE, "--tolerance", "5"), ("--tolerance", "5% or 40ms", "'5'")),
+    ("a tolerance below 0", (*COMPARE, "--tolerance", "-5%"), ("--tolerance", "'-5%'")),
+    ("a tolerance of all", (*COMPARE, "--tolerance", "100%"), ("--tolerance", "at most 99%")),
+    ("a tolerance of hours", (*COMPARE, "--tolerance", "9e9ms"), ("--tolerance", "5% or 40ms")),
+    ("looks at nothing", (*COMPARE, "--looks", "5"), ("--looks is for --until-certain",)),
+    ("one look", (*CERTAIN, "--looks", "1"), ("--looks", "from 2 to 20", "'1'")),
+    ("a look too early", (*CERTAIN, "--rounds", "9"), ("--until-certain", "10 rounds or more")),
+    ("looks on one round", (*CERTAIN, "--rounds", "11", "--looks", "20"), ("take fewer looks",)),
+    ("certain of no one", (*CERTAIN, "--providers"), ("--until-certain", "not for --providers")),
+    ("a primary of no one", (*COMPARE, "--providers", "--primary", "p50"), ("--primary is not",)),
+    ("four runs at once", (*CERTAIN, "--sweep-session-share"), ("leave one of them out",)),
     ("an unknown option", (*COMPARE, "--flwos", "3"), ("--flwos", "--flows")),
     ("an option without its value", (*COMPARE, "--set"), ("--set", "requires an argument")),
     ("an argument too many", (*COMPARE, "conversation", "x"), ("(x)", "--help")),
@@ -135,6 +160,7 @@ NUMBERS = [
     (*COMPARE, "--rate"),
     (*COMPARE, "--think-scale"),
     (*COMPARE, "--jobs"),
+    (*CERTAIN, "--looks"),
     ("load", "conversation", "--duration", "1", "--rate"),
     ("load", "conversation", "--rate", "1", "--duration"),
     (*LOAD, "--seed"),
@@ -212,13 +238,15 @@ def test_all_mistakes_are_told_at_once(ended: Ended) -> None:
     code, problems = ended(
         "compare", "bogus", "--flows", "0", "--rounds", "x", "--seed", "-1", "--clock", "sun",
         "--rate", "nan", "--vary", "x", "--pay", "x", "--intent", "y", "--confirm", "z",
-        "--think-scale", "0", "--jobs", "0", "--out", "file",
+        "--think-scale", "0", "--jobs", "0", "--out", "file", "--quantiles", "0", "--primary", "x",
+        "--tolerance", "5", "--until-certain", "--looks", "1",
     )  # fmt: skip
     assert code == 2
     options = [problem.removeprefix("tollbench: ").split()[0].rstrip(":") for problem in problems]
     assert sorted(options) == sorted([
         "unknown", "--flows", "--rounds", "--seed", "--clock", "--rate", "--vary", "--pay",
-        "--intent", "--confirm", "--think-scale", "--jobs", "--out",
+        "--intent", "--confirm", "--think-scale", "--jobs", "--out", "--quantiles", "--primary",
+        "--tolerance", "--looks",
     ])  # fmt: skip
 
 

@@ -105,7 +105,8 @@ def test_all_wrong_choices_are_told_at_once() -> None:
 
 def test_providers_are_compared_under_one_strategy(tmp_path: Path) -> None:
     choice = ("--pay", "flat,stripe,stripe-list,flat+wechat-ai", "--strategy", "prewarm")
-    done = tollbench("compare", "routed", "--providers", *choice, *QUICK, "--json", cwd=tmp_path)
+    args = ("compare", "routed", "--providers", *choice, *QUICK, "--json")
+    done = tollbench(*args, cwd=tmp_path, report=True)
     assert done.code == 0, done.err
     run = json.loads(done.out)
     names = [variant["name"] for variant in run["variants"]]
@@ -119,25 +120,5 @@ def test_providers_are_compared_under_one_strategy(tmp_path: Path) -> None:
         for name in ("stripe", "stripe-list")
     }
     assert same["stripe"] == same["stripe-list"]  # Another fee is no other weather.
-    assert {path.name for path in done.latest.glob("*.png")} == {
-        "ecdf.png", "waterfall.png", "fees.png",
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("args", "mend"),
-    [
-        (("--providers", "--pay", "flat"), "at least two"),
-        (("--providers", "--pay", "flat,flat"), "each once"),
-        (("--strategy", "prewarm"), "--providers"),
-        (("--providers", "--vary", "prewarm"), "leave it out"),
-        (("--pay", "flat", "--sweep-session-share"), "a provider with sessions"),
-    ],
-)
-def test_a_wrong_comparison_is_told_with_its_mend(
-    args: tuple[str, ...], mend: str, tmp_path: Path
-) -> None:
-    done = tollbench("compare", "checkout", *args, cwd=tmp_path)
-    assert done.code == 2
-    assert len(done.problems) == 1
-    assert mend in done.problems[0]
+    charts = {path.name for path in done.latest.glob("*.png")}
+    assert "fees.png" in charts and not charts & {"effects.png", "attribution.png"}

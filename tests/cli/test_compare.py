@@ -8,16 +8,23 @@ import pytest
 from harness.record import RunSummary
 from tests.cli.command import SMALL, Done, tollbench
 
+CHARTS = (
+    "effects", "shift", "percentiles", "ecdf", "attribution", "waterfall", "in_flight", "heat",
+    "rounds",
+)  # fmt: skip
 FILES = {
     "run.json",
     "flows.parquet",
     "spans.parquet",
-    *(f"{chart}.{kind}" for chart in ("ecdf", "effects", "waterfall") for kind in ("svg", "png")),
+    "report.html",
+    *(f"{chart}.{kind}" for chart in CHARTS for kind in ("svg", "png")),
 }
 CONTRACT = {
-    "schema", "run_id", "tool_version", "scenario", "parameters", "clock", "endpoints", "seed",
-    "rounds", "rounds_finished", "started_at", "wall_s", "argv", "machine", "profiles",
-    "provenance", "rows_sha256", "valid", "invalid_because", "health", "variants", "effects",
+    "schema", "run_id", "tool_version", "versions", "scenario", "parameters", "clock", "endpoints",
+    "seed", "rounds", "rounds_finished", "started_at", "wall_s", "argv", "machine", "profiles",
+    "provenance", "rows_sha256", "files", "valid", "invalid_because", "health", "level",
+    "effect_level", "tolerance", "primary", "looks", "warm_up", "variants", "effects",
+    "simple_effects", "attribution", "shifts", "round_figures", "in_flight", "capacity",
     "fees", "claims",
 }  # fmt: skip
 OF_A_VARIANT = {
@@ -26,8 +33,12 @@ OF_A_VARIANT = {
     "p99_ms", "p99_ms_lo", "p99_ms_hi", "slo", "calls_per_turn", "wasted_prewarms",
     "stale_tokens", "reversals", "corrections", "guarded", "errors", "fee_minor_mean",
     "amount_minor_mean", "token_cost_minor_mean", "human_ms_mean", "critical_ms",
+    "quantiles", "percentiles", "strata",
 }  # fmt: skip
-OF_AN_EFFECT = {"factor", "quantile", "estimate_ms", "lo_ms", "hi_ms"}
+OF_AN_EFFECT = {
+    "factor", "given", "quantile", "estimate_ms", "lo_ms", "hi_ms", "percent", "percent_lo",
+    "percent_hi", "p", "p_holm", "primary", "verdict", "exploratory", "rounds_needed",
+}  # fmt: skip
 OF_A_FEE = {
     "name", "rate", "fixed_minor", "minimum_minor", "monthly_minimum_minor", "provenance",
 }  # fmt: skip
@@ -112,7 +123,7 @@ def test_a_sweep_stores_a_run_and_shows_a_column_for_each_share(tmp_path: Path) 
     done = tollbench("compare", *SMALL, "--sweep-session-share", "--jobs", "2", cwd=tmp_path)
     assert done.code == 0
     headers = [line.split() for line in done.out.splitlines() if line.startswith("mitigation")]
-    assert headers == [["mitigation", "20%", "40%", "60%", "80%"]] * 2
+    assert headers == [["mitigation", "20%", "40%", "60%", "80%"]]  # too few turns for p95
     assert all(len(line) <= 80 for line in done.out.splitlines() if "results" not in line)
     runs = sorted(path for path in (tmp_path / "results").iterdir() if path.name != "latest")
     shares, hashes = [], set()

@@ -16,7 +16,7 @@ from harness.clock import VirtualClock, run
 from harness.flow.strategy import Strategy, all_strategies
 from harness.load.engine import Tally, round_schedule, run_round
 from harness.load.health import examine
-from harness.record import FlowRow, SpanRow
+from harness.record import FlowRow, SpanRow, columns_of
 from mocks.host import Host
 from mocks.ledger import Entry
 from scenarios import SCENARIOS
@@ -75,7 +75,7 @@ def entries(books: Mapping[str, list[Entry]]) -> list[Entry]:
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_story_is_told_to_its_end_under_every_strategy(scenario: str) -> None:
     told = tell(scenario)
-    health, reasons = examine(told.tally, "virtual")
+    health, reasons = examine(told.tally, columns_of(told.tally.rows), "virtual")
     assert reasons == []
     assert health.due == health.started == health.finished == 8 * TURNS
     assert {flow.variant for flow in told.flows} == set(STRATEGIES)
