@@ -1,15 +1,21 @@
 # The project's commands. `make compare` and `make test` work on a fresh clone: both build .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
+# One more than there are cores: many tests wait for a process or for the real clock.
+WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: compare test check readme lock clean
+.PHONY: compare test simulate check readme lock clean
 
 compare: .venv/ready
 	$(BIN)/tollbench compare
 
 test: .venv/ready .venv/sdk
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+
+# Many runs each: coverage of intervals, false alarms, power. Minutes, so no part of the default run.
+simulate: .venv/ready
+	$(BIN)/python -m pytest -m slow --numprocesses auto --dist worksteal -s
 
 check: .venv/ready .venv/sdk
 	$(BIN)/ruff check

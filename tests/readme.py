@@ -25,10 +25,10 @@ def main() -> None:
     README.write_text(text, "utf-8")
 
 
-def compare(out: Path) -> str:
+def compare(out: Path, *more: str) -> str:
     """What `tollbench compare` prints at 80 columns with all its defaults."""
     # A relative folder, so that the committed run names no path of whoever made it.
-    command = [sys.executable, "-m", "harness.cli", "compare", "--out", "."]
+    command = [sys.executable, "-m", "harness.cli", "compare", "--out", ".", *more]
     env = {**os.environ, "COLUMNS": "80"}
     done = subprocess.run(command, cwd=out, capture_output=True, text=True, env=env, check=True)
     return done.stdout

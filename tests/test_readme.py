@@ -18,7 +18,7 @@ import pytest
 from harness.providers import MODELS
 from harness.record import RunSummary
 from mocks.profile import GatewayProfile, ModelProfile, PaymentProfile, load, names
-from tests.cli.command import hear_interrupts
+from tests.cli.command import hear_interrupts, tollbench
 from tests.readme import BLOCK, README, compare, shown
 
 TEXT = README.read_text("utf-8")
@@ -27,12 +27,18 @@ COMMANDS = re.findall(r"^\.venv/bin/(\S+ [^#\n]*)", TEXT, re.MULTILINE)
 # What README shows takes minutes on the real clock; the same commands, made short.
 FAST = "--intent claude-3-5-haiku-claimed --confirm claude-3-5-haiku-claimed"
 SHORT = f"--set turns=1 --out OUT {FAST}"
+BARE = f"--no-report {SHORT}"
 SHORTER = {
-    "tollbench compare": f"--flows 8 --rounds 1 {SHORT}",
+    "tollbench compare --until-certain": f"--flows 40 --rounds 10 {BARE}",
+    "tollbench compare": f"--flows 8 --rounds 1 {BARE}",
+    "tollbench selftest": f"--pairs 2 --flows 20 --rounds 5 {SHORT}",
+    "tollbench sweep": f"--percentile p50 --from 4 --resolution 90% --duration 5 {BARE}",
+    "tollbench diff": "",
+    "tollbench report": "--no-open --out RUNS",
     "tollbench load conversation": f"--duration 1 {SHORT}",
     "tollbench load http": "--duration 1 --url URL --out OUT",
     "locust": f"-u 2 -r 2 -t 4s --flow-rate 10 --param turns=1 {FAST}",
-    "pytest": "tests/benchmarks -q",
+    "pytest": "tests/benchmarks/test_analysis_speed.py -q",
 }
 SERVE = "tollbench mocks serve"
 """Runs until it is told to end."""
@@ -61,7 +67,8 @@ def url() -> Iterator[str]:
 def test_the_report_shown_is_what_compare_prints_today(tmp_path: Path) -> None:
     block = BLOCK.search(TEXT)
     assert block is not None
-    assert f"```text\n{shown(compare(tmp_path))}```\n" in block[0]
+    told = shown(compare(tmp_path, "--no-report"))
+    assert f"```text\n{told}```\n" in block[0]
 
 
 def test_the_scenario_shown_runs_as_it_says(tmp_path: Path) -> None:
@@ -69,7 +76,7 @@ def test_the_scenario_shown_runs_as_it_says(tmp_path: Path) -> None:
     command = re.search(r"`tollbench (compare coffee\.py --set \S+)`", TEXT)
     assert code and command
     (tmp_path / "coffee.py").write_text(code[1], "utf-8")
-    small = ["--flows", "24", "--rounds", "4", "--jobs", "1"]
+    small = ["--flows", "24", "--rounds", "4", "--jobs", "1", "--no-report"]
     done = subprocess.run(
         [sys.executable, "-m", "harness.cli", *command[1].split(), *small],
         cwd=tmp_path,
@@ -125,13 +132,26 @@ def test_every_server_shown_serves_until_it_is_interrupted(command: str, tmp_pat
 @pytest.mark.parametrize("command", [c for c in COMMANDS if not c.startswith(SERVE)])
 def test_every_command_shown_runs(command: str, url: str, tmp_path: Path) -> None:
     shorter = next(more for name, more in SHORTER.items() if command.startswith(name))
-    words = shlex.split(f"{command} {shorter}".replace("OUT", str(tmp_path)).replace("URL", url))
+    text = f"{command} {shorter}".replace("URL", url)
+    if "RUN" in text:
+        kept = a_run(tmp_path / "runs")
+        text = text.replace("results/RUN_A", str(kept)).replace("results/RUN_B", str(kept))
+        text = text.replace("RUNS", str(kept.parent))
+    words = shlex.split(text.replace("OUT", str(tmp_path)))
     program = Path(sys.executable).parent / words[0]
     done = subprocess.run(
         [program, *words[1:]], cwd=README.parent, capture_output=True, text=True, env=_alone()
     )
     assert done.returncode == 0 or _only_late(tmp_path), done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def a_run(out: Path) -> Path:
+    """Stored for the commands that read one."""
+    small = ["--flows", "80", "--rounds", "10", "--vary", "prewarm", "--jobs", "1"]
+    done = tollbench("compare", *small, "--out", str(out), cwd=out.parent)
+    assert done.code == 0, done.err
+    return (out / "latest").resolve()
 
 
 def _alone() -> dict[str, str]:
