@@ -179,6 +179,7 @@ def test_the_command_exits_as_the_verb_says_and_tells_mistakes_in_a_line(results
     assert len(done.problems) == 1 and done.problems[0].startswith("tollbench: nowhere ")
 
 
+@pytest.mark.thorough
 def test_the_same_comparison_again_differs_in_nothing(tmp_path: Path) -> None:
     for out in ("one", "two"):
         made = tollbench(

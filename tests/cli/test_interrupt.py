@@ -27,12 +27,15 @@ RUNS = {
     "real clock, one process": (REAL, False, 2),
     "load, Ctrl-C": (LOAD, True, 2),
 }
+THOROUGH = ("workers, one process", "real clock, one process")
 SOCKETS = [name for name, (args, _, _) in RUNS.items() if args in (REAL, LOAD)]
 
 
-@pytest.mark.parametrize(
-    "run", [pytest.param(run, marks=[pytest.mark.socket] * (run in SOCKETS)) for run in RUNS]
-)
+def _marks(run: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.socket] * (run in SOCKETS) + [pytest.mark.thorough] * (run in THOROUGH)
+
+
+@pytest.mark.parametrize("run", [pytest.param(run, marks=_marks(run)) for run in RUNS])
 def test_an_interrupted_run_is_kept_and_not_believed(run: str, tmp_path: Path) -> None:
     args, whole_group, processes = RUNS[run]
     write_profiles(tmp_path, times_faster=20)

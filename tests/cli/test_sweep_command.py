@@ -110,6 +110,7 @@ def test_the_bracket_lies_close_below_theory(scenario: str, quantile: float) -> 
     assert 0.75 * theory < found.sustained_rate < theory
 
 
+@pytest.mark.thorough
 def test_the_same_seed_meets_the_same_weather_and_each_step_other_weather() -> None:
     one, same, other = (
         run_sweep(_setup(seed=seed), QUICK, 1.0, silent) for seed in ("3", "3", "4")
@@ -133,6 +134,7 @@ def test_a_step_is_judged_for_as_long_as_its_quantile_needs() -> None:
 # Not found
 
 
+@pytest.mark.thorough
 def test_mocks_without_limits_have_no_capacity_to_find(tmp_path: Path) -> None:
     write_profiles(tmp_path, times_faster=20)
     args = ("--slo", "8s", "--percentile", "p50", "--from", "4", "--to", "10", "--duration", "5")
@@ -204,6 +206,7 @@ def test_an_interrupt_keeps_the_steps_that_had_ended() -> None:
     assert {row.round for row in sweep.course.tally.rows.flows} == {0, 1}
 
 
+@pytest.mark.thorough
 @pytest.mark.socket
 def test_on_the_real_clock_all_steps_meet_one_mock_process_in_worlds_of_their_own(
     tmp_path: Path,

@@ -163,6 +163,7 @@ def test_its_rounds_are_those_of_a_run_of_the_usual_length(sure: Done) -> None:
     assert sha256(rows) == sha256(course.tally.rows)
 
 
+@pytest.mark.thorough
 def test_a_run_that_never_is_certain_is_inconclusive_and_says_what_it_would_take(
     tmp_path: Path,
 ) -> None:
@@ -182,6 +183,7 @@ def test_a_run_that_never_is_certain_is_inconclusive_and_says_what_it_would_take
     assert f"about {asked.rounds_needed} rounds" in " ".join(done.out.split())
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not PROC.is_dir(), reason="processes are looked up in /proc")
 def test_an_interrupt_before_a_look_keeps_what_finished_and_says_so(tmp_path: Path) -> None:
     long = ("compare", "--until-certain", "--flows", "8000", "--rounds", "400", "--jobs", "2")
@@ -198,6 +200,7 @@ def test_an_interrupt_before_a_look_keeps_what_finished_and_says_so(tmp_path: Pa
     assert len(rows.flows) == summary.rounds_finished * 8 * 20 > 0
 
 
+@pytest.mark.thorough
 @pytest.mark.socket
 def test_the_real_clock_stops_at_a_look_too(tmp_path: Path) -> None:
     write_profiles(tmp_path, times_faster=200)

@@ -100,7 +100,13 @@ def test_bad_input_is_one_line_and_exit_code_2() -> None:
 
 
 @pytest.mark.parametrize("workers", WORKERS.values(), ids=WORKERS)
-@pytest.mark.parametrize(("when", "how"), [(BEGUN, signal.SIGKILL), (TURNS, signal.SIGINT)])
+@pytest.mark.parametrize(
+    ("when", "how"),
+    [
+        (BEGUN, signal.SIGKILL),
+        pytest.param(TURNS, signal.SIGINT, marks=pytest.mark.thorough),
+    ],
+)
 def test_no_process_is_left_behind(
     fast: dict[str, str], workers: tuple[str, ...], when: bytes, how: signal.Signals
 ) -> None:
