@@ -102,15 +102,10 @@ def diff(
 
 
 def _opened(problems: Problems, name: str, out: str) -> OpenedRun | None:
-    """The run of that folder, or of that name among those that are kept."""
-    from pathlib import Path
-
     from harness.cli.exits import BadInput
-    from harness.cli.stored import open_run
+    from harness.cli.stored import open_run, run_path
 
-    path = Path(name)
-    if not path.exists() and (Path(out) / name).exists():
-        path = Path(out) / name
+    path = run_path(name, out)
     try:
         return OpenedRun(*open_run(path), str(path))
     except BadInput as error:

@@ -36,14 +36,14 @@ def report(
     """
     from harness.cli.exits import PASS, BadInput
     from harness.cli.problems import Problems
-    from harness.cli.stored import open_run
+    from harness.cli.stored import open_run, run_path
     from harness.record import newest
 
     problems = Problems()
     if markdown and open_:
         problems.add("--markdown is printed, and there is nothing to --open: leave one out")
     problems.settle()
-    path = _path(run, out)
+    path = run_path(run, out)
     summary, columns = open_run(path)
     if markdown:
         from harness.report.markdown import run_markdown
@@ -63,16 +63,6 @@ def report(
     if _is_watched() if open_ is None else open_:
         _show(page)
     return PASS
-
-
-def _path(run: str, out: str) -> Path:
-    """That folder, or the run of that name among those that are kept."""
-    from pathlib import Path
-
-    path = Path(run)
-    if run == "latest" or (not path.exists() and (Path(out) / run).exists()):
-        return Path(out) / run
-    return path
 
 
 def _is_watched() -> bool:

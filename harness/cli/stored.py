@@ -26,6 +26,12 @@ def open_run(path: Path) -> tuple[RunSummary, Columns]:
     return (summary if schema == SCHEMA else _taken_anew(summary, columns)), columns
 
 
+def run_path(name: str, out: str) -> Path:
+    """The folder of that name, or the run of that name among those that are kept below `out`."""
+    path, kept = Path(name), Path(out) / name
+    return kept if name == "latest" or (not path.exists() and kept.exists()) else path
+
+
 def factors_of(variants: Sequence[VariantSummary]) -> list[str]:
     """The mitigations that these variants are all combinations of; none if they are not."""
     levels = {factor: [is_on(variant, factor) for variant in variants] for factor in MITIGATIONS}
