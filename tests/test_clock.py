@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -198,6 +198,15 @@ def test_every_virtual_run_starts_at_zero() -> None:
     assert [_lands_at(7.0) for _ in range(3)] == [7.0, 7.0, 7.0]
 
 
+@pytest.fixture
+def hears_interrupts() -> Iterator[None]:
+    """A shell starts what runs in its background with Ctrl-C switched off."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_interrupts")
 def test_an_interrupt_cancels_main_and_then_raises() -> None:
     cancelled: list[float] = []
 
