@@ -10,8 +10,11 @@ import asyncio
 import selectors
 import sys
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+
+from harness.alarm import Alarm, kernel_has_timers
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
@@ -62,13 +65,22 @@ class VirtualClock:
 
     name: ClockName = "virtual"
 
+    def __init__(self) -> None:
+        self._kept: asyncio.AbstractEventLoop | None = None
+
     def now(self) -> float:
-        return asyncio.get_running_loop().time()
+        return self._loop().time()
 
     async def sleep_until(self, when: float) -> None:
-        loop = asyncio.get_running_loop()
-        while (left := when - loop.time()) > 0:
-            await asyncio.sleep(left)
+        loop = self._loop()
+        while loop.time() < when:
+            await _Wait(loop, when)
+
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        # Asking for the running loop costs a system call, which a turn would make forty times.
+        if self._kept is None or self._kept.is_closed():
+            self._kept = asyncio.get_running_loop()
+        return self._kept
 
 
 class RealClock:
@@ -82,10 +94,21 @@ class RealClock:
     def now(self) -> float:
         return time.perf_counter()
 
+    def __init__(self) -> None:
+        self._alarm: Alarm | None = None
+
     async def sleep_until(self, when: float) -> None:
-        # libuv timers may fire up to 0.75 ms early: ask again until the time has truly come.
+        # Timers may fire early, libuv's by up to 0.75 ms: ask until the time has truly come.
         while (left := when - time.perf_counter()) > 0:
-            await asyncio.sleep(left)
+            if kernel_has_timers():
+                await self._kept_alarm().at(when)
+            else:
+                await asyncio.sleep(left)
+
+    def _kept_alarm(self) -> Alarm:
+        if self._alarm is None or self._alarm.loop.is_closed():
+            self._alarm = Alarm()
+        return self._alarm
 
 
 def clock(name: ClockName) -> Clock:
@@ -112,6 +135,44 @@ def _loop_factory(name: ClockName) -> Callable[[], asyncio.AbstractEventLoop]:
     import uvloop  # the virtual clock never pays for it
 
     return uvloop.new_event_loop
+
+
+class _Wait:
+    """A wait whose timer wakes the task that awaits it itself: with a future in between, the loop
+    would turn round twice for each. asyncio's tasks await anything that has these five methods and
+    the attribute; one task may await it, once."""
+
+    __slots__ = ("_asyncio_future_blocking", "_cancelled", "_loop", "_timer", "_wake", "_when")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, when: float) -> None:
+        self._asyncio_future_blocking = False
+        self._cancelled = False
+        self._loop = loop
+        self._when = when
+
+    def __await__(self) -> Generator[_Wait, None, None]:
+        self._asyncio_future_blocking = True
+        yield self
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
+    def add_done_callback(self, wake: Callable[[_Wait], None], *, context: Context) -> None:
+        self._wake = wake, context
+        self._timer = self._loop.call_at(self._when, wake, self, context=context)
+
+    def cancel(self, msg: object = None) -> bool:
+        if self._timer.when() <= self._loop.time():
+            return False  # It is about to wake the task, which asyncio then cancels itself.
+        self._timer.cancel()
+        self._cancelled = True
+        wake, context = self._wake
+        self._loop.call_soon(wake, self, context=context)
+        return True
+
+    def result(self) -> None:
+        if self._cancelled:
+            raise asyncio.CancelledError
 
 
 class _JumpSelector(selectors.BaseSelector):

@@ -6,6 +6,7 @@ in another process, on another machine, under any PYTHONHASHSEED.
 """
 
 import math
+from collections.abc import Callable
 from hashlib import blake2b
 from statistics import NormalDist
 
@@ -14,7 +15,20 @@ _STANDARD_NORMAL = NormalDist()
 
 def uniform(seed: int, *key: int | str) -> float:
     """A number strictly between 0 and 1 that only the seed and the key decide."""
-    text = "\x1f".join(map(str, (seed, *key)))
+    return _uniform("\x1f".join(map(str, (seed, *key))))
+
+
+def uniforms(seed: int, *key: int | str) -> Callable[..., float]:
+    """`uniform` for all keys that begin so; it takes the rest of the key."""
+    begin = "\x1f".join(map(str, (seed, *key, "")))
+
+    def draw(*rest: int | str) -> float:
+        return _uniform(begin + "\x1f".join(map(str, rest)))
+
+    return draw
+
+
+def _uniform(text: str) -> float:
     digest = blake2b(text.encode(), digest_size=8).digest()
     # 52 bits and a half step are exact in a double and keep both ends out, where quantiles are
     # infinite; with 53 bits the last step would round up to 1.

@@ -1,24 +1,22 @@
-"""The ONE place where a call is measured, and the transports that carry calls.
+"""The ONE way to make a measured call, over any httpx transport.
 
-`measure` is called under the client, on an httpx transport, so that nothing of our own stands
-between the clock and the wire. It never retries and never reads what an answer says.
+`measure` is called under the client, so that nothing of our own stands between the clock and the
+wire. It never retries and never reads what an answer says.
 """
 
 import asyncio
-from dataclasses import dataclass
 
-import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
+import msgspec
 
 from harness.clock import Clock
 from harness.providers.sse import is_keep_alive
+from harness.providers.told import Told, decode_told, write_draw
 
 NO_HEADERS = httpx.Headers()
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(msgspec.Struct, frozen=True):
     """One call as seen from here; times are the clock's seconds.
 
     `first_byte` is when the first byte of the body came, `first_token` when the first came that is
@@ -34,12 +32,25 @@ class Measured:
     headers: httpx.Headers
     body: bytes
     fault: str = ""
+    told: Told | None = None
+    """What a mock meant to take."""
+
+
+class MeasuringTransport(httpx.AsyncBaseTransport):
+    """A transport that knows more exactly than its caller when a call began and ended."""
+
+    async def exchange(self, clock: Clock, request: httpx.Request, patience_s: float) -> Measured:
+        """What `measure` does, for this transport."""
+        raise NotImplementedError
 
 
 async def measure(
     transport: httpx.AsyncBaseTransport, clock: Clock, request: httpx.Request, patience_s: float
 ) -> Measured:
     """Send the request and take the whole answer, or give up after `patience_s`."""
+    if isinstance(transport, MeasuringTransport):
+        return await transport.exchange(clock, request, patience_s)
+    write_draw(request)
     start = clock.now()
     first_byte = first_token = None
     try:
@@ -57,11 +68,11 @@ async def measure(
                 await response.aclose()
         end = clock.now()
     except TimeoutError:
-        return _failed(start, clock.now(), f"no whole answer within {patience_s:g} s")
-    except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
-        # httpx-aiohttp calls a refused connection a ConnectTimeout; its cause says what it was.
+        return failed(start, clock.now(), out_of_patience(patience_s))
+    except (httpx.TransportError, OSError) as error:
+        # Transports over another library name their own errors; the cause says what it was.
         cause = error.__cause__ or error
-        return _failed(start, clock.now(), f"{type(cause).__name__}: {cause}")
+        return failed(start, clock.now(), f"{type(cause).__name__}: {cause}")
     first_byte = end if first_byte is None else first_byte
     first_token = end if first_token is None else first_token
     return Measured(
@@ -72,25 +83,8 @@ async def measure(
         response.status_code,
         response.headers,
         b"".join(chunks),
+        told=decode_told(response.headers),
     )
-
-
-def socket_transport() -> httpx.AsyncBaseTransport:
-    """aiohttp's connection pool under httpx's API; to be made inside the running loop.
-
-    httpx's own pool scans every open connection for every request: at 300 requests/s of one second
-    each it adds seconds of latency that are not there. aiohttp's default limit of 100 connections
-    would queue the rest unseen, so there is none. Cookies are off: no call may lean on an earlier
-    one. Proxies of the environment are ignored, so that a measurement goes where it says. Bodies
-    come as they were sent: no compression is asked for, as nothing here would undo it.
-    """
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=75),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-        skip_auto_headers=("Accept-Encoding",),
-    )
-    return AiohttpTransport(client=session)
 
 
 def _stream(response: httpx.Response) -> httpx.AsyncByteStream:
@@ -98,5 +92,9 @@ def _stream(response: httpx.Response) -> httpx.AsyncByteStream:
     return response.stream
 
 
-def _failed(start: float, end: float, fault: str) -> Measured:
+def out_of_patience(patience_s: float) -> str:
+    return f"no whole answer within {patience_s:g} s"
+
+
+def failed(start: float, end: float, fault: str) -> Measured:
     return Measured(start, end, end, end, 0, NO_HEADERS, b"", fault)

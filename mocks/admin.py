@@ -11,6 +11,7 @@ from math import isnan, nan
 import httpx
 import msgspec
 
+from harness.answer import Answer
 from harness.clock import Clock
 from harness.providers.told import encode_draw
 from mocks.desk import Served
@@ -38,15 +39,17 @@ class Admin:
     seed: int
     began: float
     """By the clock."""
+    workers: int = 1
+    """Processes that serve them."""
 
-    async def __call__(self, request: httpx.Request) -> httpx.Response:
+    def decide(self, request: httpx.Request) -> Answer:
         path = request.url.path
         if not path.startswith("/_"):
-            return await self.worlds(request)
+            return self.worlds.decide(request)
         try:
-            return _json(200, self._page(request.method, path)(request.url.params))
+            return self._json(200, self._page(request.method, path)(request.url.params))
         except _No as no:
-            return _json(no.status, {"error": str(no)})
+            return self._json(no.status, {"error": str(no)})
 
     def _page(self, method: str, path: str) -> Callable[[httpx.QueryParams], Json]:
         pages = {"/_health": self._health, "/_ledger": self._ledger, "/_spans": self._spans}
@@ -62,6 +65,7 @@ class Admin:
             "version": version("tollbench"),
             "seed": self.seed,
             "uptime_s": round(self.clock.now() - self.began, 3),
+            "workers": self.workers,
             "worlds": list(self.worlds),
         }
 
@@ -90,6 +94,12 @@ class Admin:
         journal = self._host(asked).setting.journal
         spans = [_span(call) for call in journal if call.arrived > after]
         return {"clock_s": self.clock.now(), "spans": spans}
+
+    def _json(self, status: int, told: Json) -> Answer:
+        body = msgspec.json.encode(told)
+        length = b"%d" % len(body)
+        headers = [(b"content-type", b"application/json"), (b"content-length", length)]
+        return Answer(status, headers, [self.clock.now()], [body])
 
     def _host(self, asked: httpx.QueryParams) -> Host:
         name = asked.get("world", "")
@@ -124,10 +134,6 @@ def _span(call: Served) -> Json:
         "arrived_s": call.arrived,
         "injected_ms": call.injected_ms,
         "queue_ms": call.queue_ms,
+        "work_ms": call.work_ms,
         "status": call.status,
     }
-
-
-def _json(status: int, told: Json) -> httpx.Response:
-    headers = {"content-type": "application/json"}
-    return httpx.Response(status, headers=headers, content=msgspec.json.encode(told))

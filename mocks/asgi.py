@@ -1,18 +1,17 @@
-"""A mock as an ASGI application; what cannot be asked of a mock is answered here.
+"""Requests off a socket and answers onto it, as an ASGI application; it decides nothing itself.
 
-That is a body too large, one that never ends, a path that is none. A client that went away before
-it had asked is answered nothing. It listens to no socket.
+What cannot be asked of a mock it turns down: a body too large, one that never ends. A client that
+went away before it had asked is answered nothing. It listens to no socket.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from functools import lru_cache
 from typing import Any
 
-import httpx
+import msgspec
 
-from mocks.host import IN_PROCESS_URL, Mock
-from mocks.log import RequestLog
+from harness.answer import Answer, plain
+from harness.clock import Clock
 
 MOST_BODY = 1_048_576
 """Bytes of a request's body."""
@@ -26,41 +25,46 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
-def asgi(mock: Mock, log: RequestLog | None = None) -> Application:
-    """The mock as an ASGI application: bodies are streamed as they come, never gathered."""
-    log = log or RequestLog()
+class Asked(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A request as it came, read to its end. `target` is its path and query as they were sent,
+    `path` the path without escapes, for a log; `arrived` is the clock's."""
+
+    method: str
+    path: str
+    target: bytes
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    arrived: float
+
+
+Ask = Callable[[Asked], Awaitable[Answer]]
+"""Gets a request decided, here or in another process."""
+
+Note = Callable[[str, str, Answer], None]
+"""Is told the method and path of what was turned down here, and its answer."""
+
+
+def asking(ask: Ask, clock: Clock, note: Note) -> Application:
+    """Whoever comes is answered what `ask` says; each part of an answer leaves at its time."""
 
     async def application(scope: Message, receive: Receive, send: Send) -> None:
-        asked = await _asked(scope, receive)
-        if asked is None:
-            return
-        response = None
         try:
-            response = await mock(asked) if isinstance(asked, httpx.Request) else asked
-        finally:
-            log.note(scope["method"], scope["path"], response)
-        await _answer(response, send)
+            async with asyncio.timeout(BODY_PATIENCE_S):
+                body = await _body(receive)
+        except TimeoutError:
+            why = f"the body did not end within {BODY_PATIENCE_S:g} s"
+            refused = plain(clock, 408, why, [(b"connection", b"close")])
+        else:
+            if body is None:
+                return
+            if len(body) <= MOST_BODY:
+                await _play(await ask(_asked(scope, body, clock)), clock, send)
+                return
+            refused = plain(clock, 413, f"a body has {MOST_BODY:,} bytes at most")
+        note(scope["method"], scope["path"], refused)
+        await _play(refused, clock, send)
 
     return application
-
-
-async def _asked(scope: Message, receive: Receive) -> httpx.Request | httpx.Response | None:
-    """What the client asks, or the answer to what cannot be asked; None when it is gone."""
-    try:
-        async with asyncio.timeout(BODY_PATIENCE_S):
-            body = await _body(receive)
-    except TimeoutError:
-        why = f"the body did not end within {BODY_PATIENCE_S:g} s"
-        return httpx.Response(408, headers={"connection": "close"}, text=why)
-    if body is None:
-        return None
-    if len(body) > MOST_BODY:
-        return httpx.Response(413, text=f"a body has {MOST_BODY:,} bytes at most")
-    try:
-        url = _url(scope["raw_path"], scope["query_string"])
-    except (httpx.InvalidURL, UnicodeDecodeError) as error:
-        return httpx.Response(400, text=f"no such path can be: {error}")
-    return httpx.Request(scope["method"], url, headers=scope["headers"], content=body)
 
 
 async def _body(receive: Receive) -> bytes | None:
@@ -76,17 +80,19 @@ async def _body(receive: Receive) -> bytes | None:
     return b"".join(parts)
 
 
-@lru_cache(1024)
-def _url(path: bytes, query: bytes) -> httpx.URL:
+def _asked(scope: Message, body: bytes, clock: Clock) -> Asked:
     # The path as it was sent: an escaped question mark is no query.
+    path, query = scope["raw_path"], scope["query_string"]
     target = path + b"?" + query if query else path
-    return httpx.URL(IN_PROCESS_URL + target.decode("ascii"))
+    return Asked(scope["method"], scope["path"], target, scope["headers"], body, clock.now())
 
 
-async def _answer(response: httpx.Response, send: Send) -> None:
-    head = {"type": "http.response.start", "status": response.status_code}
-    await send({**head, "headers": [(k.lower(), v) for k, v in response.headers.raw]})
-    assert isinstance(response.stream, httpx.AsyncByteStream)
-    async for chunk in response.stream:
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body"})
+async def _play(answer: Answer, clock: Clock, send: Send) -> None:
+    await clock.sleep_until(answer.times[0])
+    await send(
+        {"type": "http.response.start", "status": answer.status, "headers": answer.wire_headers}
+    )
+    last = len(answer.chunks) - 1
+    for n, (time, chunk) in enumerate(zip(answer.times, answer.chunks, strict=True)):
+        await clock.sleep_until(time)
+        await send({"type": "http.response.body", "body": chunk, "more_body": n < last})

@@ -90,9 +90,9 @@ class Capacity:
         if of_tokens and not of_tokens.holds(now, tokens):
             return Turned("rate_limited", of_tokens.full_enough_in_s(now, tokens), "tokens")
         if requests:
-            requests.take(now, 1)
+            requests.take(1)
         if of_tokens:
-            of_tokens.take(now, tokens)
+            of_tokens.take(tokens)
         return None
 
     def wait_s(self, now: float, service_s: float) -> float:
@@ -149,8 +149,9 @@ class Bucket:
     def holds(self, now: float, amount: int) -> bool:
         return self._now(now) + _SPECK >= amount
 
-    def take(self, now: float, amount: int) -> None:
-        self._level, self._at = self._now(now) - amount, now
+    def take(self, amount: int) -> None:
+        """Of what it holds at the time that it was last asked at."""
+        self._level -= amount
 
     def full_enough_in_s(self, now: float, amount: int) -> float:
         """An amount above the limit never fits; then this is until the bucket is full."""
@@ -161,4 +162,7 @@ class Bucket:
         return Headroom(self._limit, int(level + _SPECK), (self._limit - level) / self._per_s)
 
     def _now(self, now: float) -> float:
-        return min(float(self._limit), self._level + max(0.0, now - self._at) * self._per_s)
+        if now > self._at:
+            self._level = min(float(self._limit), self._level + (now - self._at) * self._per_s)
+            self._at = now
+        return self._level

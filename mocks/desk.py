@@ -1,38 +1,47 @@
-"""The desk of one provider: takes a call in or turns it away, and answers when its time has come.
+"""The desk of one provider: takes a call in or turns it away, and says when its answer leaves.
 
-Every mock's calls pass here, so this is the one place where mocks wait and where they tell what
-they meant to take. It knows no wire and decides nothing that a provider decides.
+Every mock's calls pass here, so this is the one place where delays become times, and where mocks
+tell what they meant to take. It knows no wire, waits for nothing, and decides nothing that a
+provider decides.
 """
 
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import httpx
+import msgspec
 
+from harness.answer import Answer
 from harness.clock import Clock
-from harness.providers.told import TOLD_HEADER, DrawKey, Told, encode_told
+from harness.providers.told import DrawKey, Told
 from mocks.capacity import Capacity, Turned
 from mocks.figures import Limits
-from mocks.latency import Delays, hold
+from mocks.latency import Delays
 
 KEPT_CALLS = 100_000
 """Of the newest calls; older ones are forgotten, so that serving for days takes no more memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Guest:
-    """One call that arrived: when, and which draw it is to be served with."""
+class Guest(msgspec.Struct, frozen=True, gc=False):
+    """One call that arrived: when, and which draw it is to be served with. `began` is when its
+    mock began to decide."""
 
     arrived: float
     key: DrawKey
     method: str
     path: str
+    began: float
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
-    """One call as this side saw it; times are the clock's seconds. `told` is when it was to end."""
+class Served(msgspec.Struct, frozen=True, gc=False):
+    """One call as this side saw it; times are the clock's seconds.
+
+    `work_ms` is what it really took to decide it: reading, opening seals, signing, the books. It
+    passes within the injected delay, which counts from the arrival, and is no part of it. On the
+    virtual clock nothing takes time, and it is 0.
+    """
 
     provider: str
     key: DrawKey
@@ -41,15 +50,11 @@ class Served:
     arrived: float
     injected_ms: float
     queue_ms: float
+    work_ms: float
     status: int
 
 
 Journal = deque[Served]
-
-SERVED = "tollbench.served"
-"""The extension of an httpx response under which the call's entry in the journal is found."""
-
-_Noted = tuple[dict[str, str], dict[str, Served]]
 
 
 class Desk:
@@ -64,6 +69,7 @@ class Desk:
         journal: Journal | None = None,
     ) -> None:
         self.clock = clock
+        self._real = clock.name == "real"
         self.delays = Delays(seed, provider)
         self.capacity = Capacity(seed, provider, limits, clock.now())
         self._provider = provider
@@ -71,13 +77,13 @@ class Desk:
 
     def arrive(self, request: httpx.Request) -> Guest:
         key = self.delays.key(request)
-        return Guest(self.clock.now(), key, request.method, request.url.path)
+        return Guest(self.clock.now(), key, request.method, request.url.path, self._stopwatch())
 
     def turned_away(self, guest: Guest, tokens: int = 0) -> Turned | None:
         luck = self.delays.luck(guest.key, "overload") if self.capacity.bursts else 1.0
         return self.capacity.turned_away(guest.arrived, luck, tokens, guest.key.round)
 
-    async def answer(
+    def answer(
         self,
         guest: Guest,
         delay_s: float,
@@ -86,23 +92,19 @@ class Desk:
         body: bytes,
         leaks: int = 0,
         queue_s: float | None = None,
-    ) -> httpx.Response:
+    ) -> Answer:
         """The whole answer, after the wait for a slot and then the delay. A caller that has asked
         `capacity` for the wait already, to know when the answer ends, says what it was."""
         if queue_s is None:
             queue_s = self.capacity.wait_s(guest.arrived, delay_s)
-        told, noted = self._note(guest, queue_s, delay_s, status, leaks)
-        await hold(self.clock, guest.arrived, queue_s + delay_s)
-        return httpx.Response(status, headers={**headers, **told}, content=body, extensions=noted)
+        ends = guest.arrived + queue_s + delay_s
+        return self._told(guest, queue_s, delay_s, status, headers, leaks, [ends], [body])
 
-    async def refuse(
-        self, guest: Guest, status: int, headers: Mapping[str, str], body: bytes
-    ) -> httpx.Response:
+    def refuse(self, guest: Guest, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         """An answer at once, that takes no slot."""
-        told, noted = self._note(guest, 0.0, 0.0, status, 0)
-        return httpx.Response(status, headers={**headers, **told}, content=body, extensions=noted)
+        return self._told(guest, 0.0, 0.0, status, headers, 0, [guest.arrived], [body])
 
-    async def stream(
+    def stream(
         self,
         guest: Guest,
         queue_s: float,
@@ -110,36 +112,46 @@ class Desk:
         headers: Mapping[str, str],
         chunks: Sequence[bytes],
         leaks: int = 0,
-    ) -> httpx.Response:
+    ) -> Answer:
         """Each chunk at its time, in seconds after the arrival; the response begins with the first.
         The caller has asked `capacity` for the wait already: it is part of the times."""
-        told, noted = self._note(guest, queue_s, times[-1] - queue_s, 200, leaks)
-        await self.clock.sleep_until(guest.arrived + times[0])
-        stream = _Timed(self.clock, [guest.arrived + time for time in times], chunks)
-        return httpx.Response(200, headers={**headers, **told}, stream=stream, extensions=noted)
+        leave = [guest.arrived + time for time in times]
+        delay_s = times[-1] - queue_s
+        return self._told(guest, queue_s, delay_s, 200, headers, leaks, leave, chunks)
 
-    def _note(
-        self, guest: Guest, queue_s: float, delay_s: float, status: int, leaks: int
-    ) -> _Noted:
-        """Written into the journal; as the header that tells the client, and the extension that
-        tells whoever carries the answer."""
-        injected_ms, queue_ms = round((queue_s + delay_s) * 1e3, 3), round(queue_s * 1e3, 3)
+    def _told(
+        self,
+        guest: Guest,
+        queue_s: float,
+        delay_s: float,
+        status: int,
+        headers: Mapping[str, str],
+        leaks: int,
+        times: Sequence[float],
+        chunks: Sequence[bytes],
+    ) -> Answer:
+        """With what was meant, which is also written into the journal."""
+        injected_ms = round((queue_s + delay_s) * 1e6) / 1e3
+        queue_ms = round(queue_s * 1e6) / 1e3 if queue_s else 0.0
         served = Served(
             self._provider, guest.key, guest.method, guest.path, guest.arrived,
-            injected_ms, queue_ms, status,
+            injected_ms, queue_ms, self._work_ms(guest), status,
         )  # fmt: skip
         self._journal.append(served)
-        told = encode_told(Told(injected_ms, queue_ms, leaks))
-        return {TOLD_HEADER: told}, {SERVED: served}
+        raw = [(_name(name), value.encode("latin-1")) for name, value in headers.items()]
+        if len(chunks) == 1 and chunks[0]:
+            raw.append((b"content-length", b"%d" % len(chunks[0])))
+        told = Told(injected_ms, queue_ms, leaks)
+        return Answer(status, raw, times, chunks, told, served)
+
+    def _work_ms(self, guest: Guest) -> float:
+        return round((time.perf_counter() - guest.began) * 1e6) / 1e3 if self._real else 0.0
+
+    def _stopwatch(self) -> float:
+        """Apart from the clock, which may stand still while a call is decided."""
+        return time.perf_counter() if self._real else 0.0
 
 
-class _Timed(httpx.AsyncByteStream):
-    """Chunks that leave at their times, never before."""
-
-    def __init__(self, clock: Clock, times: Sequence[float], chunks: Sequence[bytes]) -> None:
-        self._clock, self._times, self._chunks = clock, times, chunks
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for time, chunk in zip(self._times, self._chunks, strict=True):
-            await self._clock.sleep_until(time)
-            yield chunk
+@lru_cache(256)
+def _name(header: str) -> bytes:
+    return header.lower().encode()

@@ -10,6 +10,7 @@ from typing import assert_never
 import httpx
 
 from harness import draws
+from harness.answer import Answer
 from harness.providers import flat as wire
 from harness.providers.problem import Objection
 from harness.providers.rest import NO_CURRENCY
@@ -39,18 +40,18 @@ class Flat:
         self._overhead = profile.overhead
         self._key = key
 
-    async def __call__(self, request: httpx.Request) -> httpx.Response:
+    def decide(self, request: httpx.Request) -> Answer:
         guest = self._desk.arrive(request)
         asked = wire.decode_request(request)
         if isinstance(asked, wire.Describe):
-            return await self._desk.refuse(guest, *wire.encode_description(asked))
+            return self._desk.refuse(guest, *wire.encode_description(asked))
         if turned := self._desk.turned_away(guest):
             late = wire.PROBLEMS.turned_away(turned.why, turned.retry_after_s)
-            return await self._desk.refuse(guest, *wire.encode_reply(asked, late))
+            return self._desk.refuse(guest, *wire.encode_reply(asked, late))
         known = wire.key_of(request) == self._key
         reply = self._decide(asked) if known else wire.unauthorized()
         delay_s = draws.microseconds(self._desk.delays.overhead_s(guest.key, self._overhead))
-        return await self._desk.answer(guest, delay_s, *wire.encode_reply(asked, reply))
+        return self._desk.answer(guest, delay_s, *wire.encode_reply(asked, reply))
 
     def _decide(self, asked: wire.Asked | Objection) -> wire.Payment | Objection:
         if isinstance(asked, Objection):

@@ -7,10 +7,12 @@ modelled: caches, retries of the same model, load balancing, and a fee above the
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import httpx
+from msgspec import structs
 
+from harness.answer import Answer
 from harness.providers.chat import Ask, Trouble, Usage
 from harness.providers.gateway import Gateway as Wire
 from harness.providers.gateway import Routed
@@ -76,24 +78,24 @@ class Gateway:
             for name in upstream.names
         ]
 
-    async def __call__(self, request: httpx.Request) -> httpx.Response:
+    def decide(self, request: httpx.Request) -> Answer:
         desk, wire = self._desk, self._wire
         guest = desk.arrive(request)
         if trouble := unauthorized(wire, request, self._key):
-            return await refuse(desk, wire, guest, trouble)
-        if listed := await list_models(desk, wire, guest, request, self._names):
+            return refuse(desk, wire, guest, trouble)
+        if listed := list_models(desk, wire, guest, request, self._names):
             return listed
         asked = wire.decode_request(request)
         if isinstance(asked, Trouble):
-            return await refuse(desk, wire, guest, asked)
+            return refuse(desk, wire, guest, asked)
         prompt = sum(tokens_of(message.text) for message in asked.messages)
         if turned := desk.turned_away(guest, prompt):
-            return await refuse(desk, wire, guest, trouble_of(turned), room=self._room(guest))
+            return refuse(desk, wire, guest, trouble_of(turned), room=self._room(guest))
         way = self._way(asked, guest)
         queue_s = desk.capacity.wait_s(guest.arrived, way.spent_s)
         if isinstance(way.told, Plan):
-            return await self._pass_on(asked, guest, way, way.told, queue_s)
-        return await self._give_up(asked, guest, way, way.told, queue_s)
+            return self._pass_on(asked, guest, way, way.told, queue_s)
+        return self._give_up(asked, guest, way, way.told, queue_s)
 
     def _way(self, asked: Ask, guest: Guest) -> _Way:
         """Ask the model, then what stands in for it."""
@@ -107,7 +109,7 @@ class Gateway:
             upstream = self._upstreams.get(provider)
             told: Plan | Trouble = no_such_model(asked.model)
             if upstream is not None:
-                told = upstream.plan(replace(asked, model=model), guest)
+                told = upstream.plan(structs.replace(asked, model=model), guest)
             failed = isinstance(told, Trouble) and told.kind in TURNS_AWAY_FROM
             if not failed or target == last:
                 break
@@ -126,28 +128,26 @@ class Gateway:
         having = (of for of, upstream in self._upstreams.items() if model in upstream.names)
         return next(having, ""), model
 
-    async def _pass_on(
-        self, asked: Ask, guest: Guest, way: _Way, plan: Plan, queue_s: float
-    ) -> httpx.Response:
+    def _pass_on(self, asked: Ask, guest: Guest, way: _Way, plan: Plan, queue_s: float) -> Answer:
         before_s = queue_s + way.spent_s - way.hop_s / 2
         stream_s = self._hop.stream_ms / 1e3 if asked.stream else 0.0
         later = plan.later(before_s, way.hop_s / 2, stream_s)
-        told = replace(
+        told = structs.replace(
             later,
-            reply=replace(plan.reply, model=self._wire.told_name(way.provider, way.model)),
+            reply=structs.replace(plan.reply, model=self._wire.told_name(way.provider, way.model)),
             queue_s=plan.queue_s + queue_s,
             alive_s=(queue_s + way.hop_s / 2,) if asked.stream else (),
             room=self._room(guest),
         )
         headers = self._wire.encode_routed(self._routed(guest, way, plan))
-        return await serve(self._desk, self._wire, guest, asked, told, headers)
+        return serve(self._desk, self._wire, guest, asked, told, headers)
 
-    async def _give_up(
+    def _give_up(
         self, asked: Ask, guest: Guest, way: _Way, trouble: Trouble, queue_s: float
-    ) -> httpx.Response:
+    ) -> Answer:
         """The trouble of the last that was asked, after the time of all tries."""
         desk, wire = self._desk, self._wire
-        told = replace(trouble, request_id=request_id(guest))
+        told = structs.replace(trouble, request_id=request_id(guest))
         relayed = trouble.kind in TURNS_AWAY_FROM
         headers = {
             **(wire.encode_routed(self._routed(guest, way, None)) if relayed else {}),
@@ -158,13 +158,11 @@ class Gateway:
             times = [queue_s + way.hop_s / 2, queue_s + way.spent_s]
             headers["content-type"] = "text/event-stream; charset=utf-8"
             chunks = [wire.encode_keep_alive(True), late]
-            return await desk.stream(guest, queue_s, times, headers, chunks)
+            return desk.stream(guest, queue_s, times, headers, chunks)
         status, own, body = (
             wire.encode_relayed(told, way.provider) if relayed else wire.encode_trouble(told)
         )
-        return await desk.answer(
-            guest, way.spent_s, status, {**headers, **own}, body, queue_s=queue_s
-        )
+        return desk.answer(guest, way.spent_s, status, {**headers, **own}, body, queue_s=queue_s)
 
     def _routed(self, guest: Guest, way: _Way, plan: Plan | None) -> Routed:
         upstream = self._upstreams.get(way.provider)

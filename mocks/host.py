@@ -1,11 +1,12 @@
 """All mocks behind one door: the same object answers in process, under respx and on a socket."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 import httpx
 import msgspec
 
+from harness.answer import Answer, plain, play
 from harness.clock import Clock
 from harness.providers import GATEWAYS, MODELS
 from harness.providers.call import Endpoint
@@ -23,7 +24,12 @@ from mocks.stripe import Stripe
 from mocks.unionpay_ai import UnionpayAi
 from mocks.wechat_ai import WechatAi
 
-Mock = Callable[[httpx.Request], Awaitable[httpx.Response]]
+
+class Mock(Protocol):
+    """A server: it decides each answer whole when its request, read to its end, arrives."""
+
+    def decide(self, request: httpx.Request) -> Answer: ...
+
 
 IN_PROCESS_URL = "http://mocks"
 LOOPBACK = "127.0.0.1"
@@ -33,12 +39,10 @@ KEY = "mock-api-key"
 """Opens nothing but a mock; it is checked so that a missing one is noticed."""
 
 
-class PaymentMock(Protocol):
+class PaymentMock(Mock, Protocol):
     """A payment provider's other side: a function of a request, and its books."""
 
     ledger: Ledger
-
-    async def __call__(self, request: httpx.Request) -> httpx.Response: ...
 
 
 class MakePayment(Protocol):
@@ -101,11 +105,16 @@ class Host:
         }
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
+        """The answer as a response, when its time has come."""
+        return await play(self.setting.clock, self.decide(request))
+
+    def decide(self, request: httpx.Request) -> Answer:
         provider = request.url.path.split("/", 2)[1]
         mock = self._mocks.get(provider)
         if mock is None:
-            return httpx.Response(404, text=f"no mock {provider!r}; there are {list(self._mocks)}")
-        return await mock(request)
+            known = list(self._mocks)
+            return plain(self.setting.clock, 404, f"no mock {provider!r}; there are {known}")
+        return mock.decide(request)
 
     def _models(self, models: Mapping[str, ModelProfile]) -> dict[str, Model]:
         """A mock for each provider, with all its models; it is there even without any."""

@@ -1,4 +1,4 @@
-"""How long a mock takes about a call: a seeded draw from its profile, and the wait until then.
+"""How long a mock takes about a call: a seeded draw from its profile; it waits for nothing.
 
 A delay is a function of the seed and of which call it is, never of how many calls came before.
 Queues and limits are capacity.py's; network distance is not modelled.
@@ -10,8 +10,7 @@ from itertools import count
 import httpx
 
 from harness import draws
-from harness.clock import Clock
-from harness.providers.told import DrawKey, decode_draw
+from harness.providers.told import DrawKey, read_draw
 from mocks.figures import Overhead, TokenLatency
 
 FOREIGN = -1
@@ -22,14 +21,11 @@ class Delays:
     """The draws of one mock. A client that names no draw is served draws of its own, in order."""
 
     def __init__(self, seed: int, provider: str) -> None:
-        self._seed = seed
-        self._provider = provider
+        self._uniform = draws.uniforms(seed, provider)
         self._foreign: Iterator[int] = count()
 
     def key(self, request: httpx.Request) -> DrawKey:
-        return decode_draw(request.headers) or DrawKey(
-            FOREIGN, next(self._foreign), 0, "foreign", 1
-        )
+        return read_draw(request) or DrawKey(FOREIGN, next(self._foreign), 0, "foreign", 1)
 
     def overhead_s(self, key: DrawKey, overhead: Overhead) -> float:
         """The whole cold overhead of a transaction.
@@ -53,11 +49,3 @@ class Delays:
         """A uniform draw of its own for this call and question."""
         place = (key.round, key.conversation, key.turn, key.attempt, key.stage)
         return self._uniform(*place, what)
-
-    def _uniform(self, *key: int | str) -> float:
-        return draws.uniform(self._seed, self._provider, *key)
-
-
-async def hold(clock: Clock, since: float, delay_s: float) -> None:
-    """Wait until `delay_s` after `since`; what the mock computed meanwhile is part of the delay."""
-    await clock.sleep_until(since + delay_s)

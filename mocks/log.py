@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TextIO
 
-import httpx
 import msgspec
 
+from harness.answer import Answer
 from harness.providers.told import encode_draw
-from mocks.desk import SERVED, Served
+from mocks.desk import Served
 
 LONGEST_PATH = 200
 """Characters; whoever asks decides what a path says."""
@@ -33,10 +33,9 @@ class RequestLog:
         """`profiles` are the fingerprints by name, `replay` the command that serves so again."""
         self._write({"seed": seed, "profiles": profiles, "replay": replay})
 
-    def note(self, method: str, path: str, response: httpx.Response | None) -> None:
-        """None where there was no answer: the mock broke, or was stopped before its time."""
-        served = response.extensions.get(SERVED) if response else None
-        call = served if isinstance(served, Served) else None
+    def note(self, method: str, path: str, answer: Answer | None) -> None:
+        """None where there was no answer: the mock broke."""
+        call = answer.note if answer and isinstance(answer.note, Served) else None
         self.served[call.provider if call else ""] += 1
         if self._out is not None:
             self._write(
@@ -44,9 +43,10 @@ class RequestLog:
                     "provider": call.provider if call else None,
                     "method": method,
                     "path": path[:LONGEST_PATH],
-                    "status": response.status_code if response else None,
+                    "status": answer.status if answer else None,
                     "injected_ms": call.injected_ms if call else None,
                     "queue_ms": call.queue_ms if call else None,
+                    "work_ms": call.work_ms if call else None,
                     "draw": encode_draw(call.key) if call else None,
                 }
             )

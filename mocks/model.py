@@ -5,12 +5,15 @@ whose length costs time.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 
 import httpx
+import msgspec
+from msgspec import structs
 
 from harness import draws
+from harness.answer import Answer
 from harness.clock import unix_s
 from harness.providers import SECOND
 from harness.providers.chat import Ask, Catalog, Headroom, ModelWire, Reply, Served, Trouble
@@ -31,8 +34,7 @@ Room = tuple[Headroom | None, Headroom | None]
 NO_LIMITS: Room = (None, None)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """One answer and its times, in seconds after the call's arrival: the wait for a slot, the
     first token, the whole."""
 
@@ -48,7 +50,7 @@ class Plan:
     def later(self, before_s: float, after_s: float = 0.0, stream_s: float = 0.0) -> "Plan":
         """The same answer behind a hop that takes so long on the way there and back."""
         way_s = before_s + after_s + stream_s
-        return replace(self, first_s=self.first_s + way_s, whole_s=self.whole_s + way_s)
+        return structs.replace(self, first_s=self.first_s + way_s, whole_s=self.whole_s + way_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +83,21 @@ class Model:
         self._seen_schemas: set[tuple[int, str, bytes]] = set()
         self._key = key
 
-    async def __call__(self, request: httpx.Request) -> httpx.Response:
+    def decide(self, request: httpx.Request) -> Answer:
         guest = self._desk.arrive(request)
         wire = self._spoken(request)
         if trouble := unauthorized(wire, request, self._key):
-            return await refuse(self._desk, wire, guest, trouble)
-        if listed := await list_models(self._desk, wire, guest, request, self.names):
+            return refuse(self._desk, wire, guest, trouble)
+        if listed := list_models(self._desk, wire, guest, request, self.names):
             return listed
         asked = wire.decode_request(request)
         if isinstance(asked, Trouble):
-            return await refuse(self._desk, wire, guest, asked)
+            return refuse(self._desk, wire, guest, asked)
         plan = self.plan(asked, guest)
         if isinstance(plan, Trouble):
             room = self._room(asked.model, guest)
-            return await refuse(self._desk, wire, guest, plan, room=room)
-        return await serve(self._desk, wire, guest, asked, plan)
+            return refuse(self._desk, wire, guest, plan, room=room)
+        return serve(self._desk, wire, guest, asked, plan)
 
     @property
     def names(self) -> Collection[str]:
@@ -170,14 +172,14 @@ class Model:
 # What gateways do likewise
 
 
-async def serve(
+def serve(
     desk: Desk,
     wire: ModelWire,
     guest: Guest,
     asked: Ask,
     plan: Plan,
     headers: Mapping[str, str] = {},
-) -> httpx.Response:
+) -> Answer:
     """The planned answer on this wire, whole or streamed, at its times."""
     if asked.stream:
         chunks = wire.encode_stream(plan.reply, _pieces(plan.reply.text or ""), asked)
@@ -195,20 +197,20 @@ async def serve(
     if alive:
         early = [when for when in plan.alive_s if when < times[0]]
         times, timed = [*early, *times], [alive] * len(early) + timed
-    return await desk.stream(guest, plan.queue_s, times, extra, timed, plan.leaks)
+    return desk.stream(guest, plan.queue_s, times, extra, timed, plan.leaks)
 
 
-async def refuse(
+def refuse(
     desk: Desk,
     wire: ModelWire,
     guest: Guest,
     trouble: Trouble,
     headers: Mapping[str, str] = {},
     room: Room = NO_LIMITS,
-) -> httpx.Response:
-    status, own, body = wire.encode_trouble(replace(trouble, request_id=request_id(guest)))
+) -> Answer:
+    status, own, body = wire.encode_trouble(structs.replace(trouble, request_id=request_id(guest)))
     extra = served_headers(desk, wire, guest, 0.0, room)
-    return await desk.refuse(guest, status, {**headers, **extra, **own}, body)
+    return desk.refuse(guest, status, {**headers, **extra, **own}, body)
 
 
 def unauthorized(wire: ModelWire, request: httpx.Request, key: str) -> Trouble | None:
@@ -219,9 +221,9 @@ def unauthorized(wire: ModelWire, request: httpx.Request, key: str) -> Trouble |
     return Trouble(kind="unauthorized", message=told)
 
 
-async def list_models(
+def list_models(
     desk: Desk, wire: ModelWire, guest: Guest, request: httpx.Request, names: Collection[str]
-) -> httpx.Response | None:
+) -> Answer | None:
     """The answer to a question for these models, or one of them; None for any other question."""
     if request.method != "GET" or not isinstance(wire, Catalog):
         return None
@@ -229,13 +231,13 @@ async def list_models(
     if of is None:
         return None
     if of and of not in names:
-        return await refuse(desk, wire, guest, no_such_model(of))
+        return refuse(desk, wire, guest, no_such_model(of))
     body = wire.encode_listing([of] if of else list(names), of, CREATED)
     headers = {
         **served_headers(desk, wire, guest, 0.0, NO_LIMITS),
         "content-type": "application/json",
     }
-    return await desk.refuse(guest, 200, headers, body)
+    return desk.refuse(guest, 200, headers, body)
 
 
 CREATED = 1_735_689_600

@@ -1,6 +1,6 @@
 """How one draw of a cold payment's whole overhead is shared out between its calls."""
 
-from dataclasses import replace
+from msgspec import structs
 
 from harness import draws
 from harness.providers.told import DrawKey
@@ -12,7 +12,7 @@ def session_s(delays: Delays, key: DrawKey, overhead: Overhead, share: float) ->
     """Opening or refreshing a session takes its share."""
     # A second session of a turn, after a pre-warm for the wrong method, must meet what the only
     # session of the turn meets in another strategy.
-    first = replace(key, attempt=1)
+    first = structs.replace(key, attempt=1)
     return draws.microseconds(delays.overhead_s(first, overhead) * share)
 
 

@@ -9,6 +9,7 @@ from typing import assert_never
 
 import httpx
 
+from harness.answer import Answer
 from harness.providers import unionpay_ai as wire
 from harness.providers.oauth import GRANT, Client, Token, TokenRefusal, bearer_of, encode_token
 from harness.providers.problem import Objection
@@ -52,22 +53,22 @@ class UnionpayAi:
         self._once: Idempotency[Reply] = Idempotency(_KEY_LIFETIME_S * setting.lifetime_scale)
         self._secret = key
 
-    async def __call__(self, request: httpx.Request) -> httpx.Response:
+    def decide(self, request: httpx.Request) -> Answer:
         guest = self._desk.arrive(request)
         asked = wire.decode_request(request)
         if isinstance(asked, wire.Describe):
-            return await self._desk.refuse(guest, *wire.encode_description(asked))
+            return self._desk.refuse(guest, *wire.encode_description(asked))
         if turned := self._desk.turned_away(guest):
             late = wire.PROBLEMS.turned_away(turned.why, turned.retry_after_s)
-            return await self._desk.refuse(guest, *wire.encode_reply(asked, late))
+            return self._desk.refuse(guest, *wire.encode_reply(asked, late))
         if isinstance(asked, Client | TokenRefusal):
-            return await self._token(guest, asked)
-        return await self._serve(guest, asked, bearer_of(request))
+            return self._token(guest, asked)
+        return self._serve(guest, asked, bearer_of(request))
 
-    async def _token(self, guest: Guest, asked: Client | TokenRefusal) -> httpx.Response:
+    def _token(self, guest: Guest, asked: Client | TokenRefusal) -> Answer:
         reply = self._grant(asked, guest.arrived) if isinstance(asked, Client) else asked
         delay_s = session_s(self._desk.delays, guest.key, self._overhead, self._share)
-        return await self._desk.answer(guest, delay_s, *encode_token(reply, wire.NAME))
+        return self._desk.answer(guest, delay_s, *encode_token(reply, wire.NAME))
 
     def _grant(self, asked: Client, now: float) -> Token | TokenRefusal:
         if (asked.client_id, asked.secret) != (wire.CLIENT_ID, self._secret):
@@ -79,14 +80,12 @@ class UnionpayAi:
         whole = self._lifetime_s.is_integer()
         return Token(token, "Bearer", int(self._lifetime_s) if whole else self._lifetime_s)
 
-    async def _serve(
-        self, guest: Guest, asked: wire.Asked | Objection, token: str
-    ) -> httpx.Response:
+    def _serve(self, guest: Guest, asked: wire.Asked | Objection, token: str) -> Answer:
         delay_s = rest_s(self._desk.delays, guest.key, self._overhead, self._share)
         queue_s = self._desk.capacity.wait_s(guest.arrived, delay_s)
         reply = self._reply(asked, token, guest.arrived, guest.arrived + queue_s + delay_s)
         answer = wire.encode_reply(asked, reply)
-        return await self._desk.answer(guest, delay_s, *answer, queue_s=queue_s)
+        return self._desk.answer(guest, delay_s, *answer, queue_s=queue_s)
 
     def _reply(
         self, asked: wire.Asked | Objection, token: str, now: float, ready_at: float

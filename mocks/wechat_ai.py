@@ -4,11 +4,12 @@ It decides at a request's arrival and answers when the delay is over. Not modell
 webhooks, a password or face check by the user, revoking tokens, and the network in between.
 """
 
-from dataclasses import dataclass
 from itertools import count
 
 import httpx
+import msgspec
 
+from harness.answer import Answer
 from harness.providers import wechat_ai as wire
 from harness.providers.told import DrawKey
 from mocks.keys import KeyRing
@@ -19,6 +20,10 @@ from mocks.shares import rest_s, session_s
 
 TOKEN_PREFIX = "wxs_"
 """Of session and refresh tokens alike."""
+
+KEPT_S = 3600.0
+"""How long after its end a token is still told apart from one that never was: serving and long runs
+must not keep every token for ever."""
 
 Reply = wire.Session | wire.PublicKey | wire.Receipt | wire.Refusal
 
@@ -32,8 +37,7 @@ _CODES: dict[No, wire.RefusalCode] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Issued:
+class _Issued(msgspec.Struct, frozen=True, gc=False):
     """A token: whose, for which method, and until when it is good."""
 
     openid: str
@@ -63,16 +67,16 @@ class WechatAi:
         self._numbers = count()
         self._app_secret = key
 
-    async def __call__(self, request: httpx.Request) -> httpx.Response:
+    def decide(self, request: httpx.Request) -> Answer:
         guest = self._desk.arrive(request)
         asked = wire.decode_request(request)
         if turned := self._desk.turned_away(guest):
-            return await self._desk.refuse(guest, *wire.encode_turned(turned.why))
+            return self._desk.refuse(guest, *wire.encode_turned(turned.why))
         reply = self._decide(asked, guest.arrived)
         delay_s = self._delay_s(asked, guest.key)
         sequence = asked.sequence if isinstance(asked, wire.Transaction) else ""
         status, body = wire.encode_reply(reply, sequence=sequence)
-        return await self._desk.answer(guest, delay_s, status, _HEADERS, body)
+        return self._desk.answer(guest, delay_s, status, _HEADERS, body)
 
     def _decide(self, asked: wire.Asked | wire.Refusal, now: float) -> Reply:
         match asked:
@@ -103,6 +107,8 @@ class WechatAi:
         return self._session(refresh.openid, refresh.method, now)
 
     def _session(self, openid: str, method: str, now: float) -> wire.Session:
+        _forget(self._sessions, now)
+        _forget(self._refreshes, now)
         token, refresh_token = (f"{TOKEN_PREFIX}{next(self._numbers):012x}" for _ in range(2))
         self._sessions[token] = _Issued(openid, method, now + self._lifetime_s)
         self._refreshes[refresh_token] = _Issued(openid, method, now + self._refresh_s)
@@ -147,6 +153,15 @@ class WechatAi:
         opens = isinstance(asked, wire.SessionRequest | wire.RefreshRequest)
         part_s = session_s if opens else rest_s
         return part_s(self._desk.delays, key, self._overhead, self._share)
+
+
+def _forget(issued: dict[str, _Issued], now: float) -> None:
+    """All of a kind live equally long, so the oldest stand first."""
+    while issued:
+        oldest = next(iter(issued))
+        if now < issued[oldest].expires_at + KEPT_S:
+            return
+        del issued[oldest]
 
 
 def _terms(order: wire.Order) -> Terms:

@@ -11,7 +11,9 @@ from functools import lru_cache, partial
 
 import httpx
 
+from harness.answer import Answer, plain
 from harness.clock import Clock
+from harness.providers.lean import LeanRequest
 from mocks.courier import Deliver
 from mocks.host import IN_PROCESS_URL, Host, MockConfig
 
@@ -25,6 +27,7 @@ class Worlds:
     """A mock is a function of a request; so is a house of them."""
 
     def __init__(self, clock: Clock, config: MockConfig, deliver: Deliver | None = None) -> None:
+        self._clock = clock
         self._make = partial(Host, clock, config, deliver)
         self._hosts = {"": self._make()}
 
@@ -36,19 +39,16 @@ class Worlds:
         """The mocks of that world, if it was used."""
         return self._hosts.get(name)
 
-    async def __call__(self, request: httpx.Request) -> httpx.Response:
+    def decide(self, request: httpx.Request) -> Answer:
         path = request.url.raw_path
         if not path.startswith(b"/~"):
-            return await self._hosts[""](request)
+            return self._hosts[""].decide(request)
         name, url = _split(path)
         host = (name and self._hosts.get(name)) or self._begun(name)
         if host is None:
             why = f"a world is named as in /~name/..., and there are {MOST_WORLDS:,} at most"
-            return httpx.Response(404, text=why)
-        inner = httpx.Request(
-            request.method, url, headers=request.headers, content=await request.aread()
-        )
-        return await host(inner)
+            return plain(self._clock, 404, why)
+        return host.decide(LeanRequest(request.method, url, request.headers, request.content))
 
     def _begun(self, name: str) -> Host | None:
         if not name or len(self._hosts) > MOST_WORLDS:

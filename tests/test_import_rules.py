@@ -15,15 +15,16 @@ PATHS = sorted(path for room in OURS for path in (ROOT / room).rglob("*.py"))
 # From the ground up. What stands higher may import what stands lower, never the other way round;
 # on one floor the rooms stand side by side, and what may look over is named below.
 FLOORS = (
-    ("harness.providers", "harness.record", "harness.clock", "harness.draws", "harness.transport"),
+    ("harness.alarm",),
+    ("harness.providers", "harness.record", "harness.clock", "harness.draws"),
+    ("harness.answer", "harness.transport"),
+    ("harness.in_process", "harness.http1"),
     ("harness.flow",),
     ("harness.load", "harness.stats"),
     ("harness.report", "harness.pytest_plugin", "scenarios"),
     ("harness.cli",),
 )
 SIDEWAYS = {
-    ("harness.transport", "harness.clock"),
-    ("harness.transport", "harness.providers"),  # what is a keep-alive line
     ("harness.load", "harness.stats"),
 }
 MAY_WIRE = "harness.cli"
@@ -95,7 +96,7 @@ def _floor(room: str) -> int | None:
 
 
 def arrows_go_down(source: Source) -> Iterator[str]:
-    """cli > scenarios, report > load, stats > flow > providers, record, clock, draws, transport."""
+    """From cli down to providers, record, clock and draws: the table of floors says it."""
     here = _floor(source.room)
     if here is None:
         if source.room not in ("harness", "mocks"):
@@ -123,11 +124,10 @@ def scenarios_see_only_the_flow(source: Source) -> Iterator[str]:
         yield from _ours_but(source, allowed)
 
 
-def mocks_see_only_wires_draws_and_the_clock(source: Source) -> Iterator[str]:
+def mocks_see_only_wires_answers_draws_and_the_clock(source: Source) -> Iterator[str]:
     if source.name.startswith("mocks"):
-        yield from _ours_but(
-            source, ("harness.providers", "harness.draws", "harness.clock", "mocks")
-        )
+        lower = ("harness.providers", "harness.answer", "harness.draws", "harness.clock")
+        yield from _ours_but(source, (*lower, "mocks"))
 
 
 def providers_see_nothing_else_of_ours(source: Source) -> Iterator[str]:
@@ -165,7 +165,7 @@ RULES: list[Rule] = [
     arrows_go_down,
     the_harness_knows_no_mock_and_no_scenario,
     scenarios_see_only_the_flow,
-    mocks_see_only_wires_draws_and_the_clock,
+    mocks_see_only_wires_answers_draws_and_the_clock,
     providers_see_nothing_else_of_ours,
     some_libraries_have_one_place,
     pure_rooms_touch_no_clock_socket_or_luck,
@@ -199,8 +199,16 @@ BAD = [
     (scenarios_see_only_the_flow, "scenarios/x.py", "from harness.load.engine import Arm"),
     (scenarios_see_only_the_flow, "scenarios/x.py", "from harness import transport"),
     (scenarios_see_only_the_flow, "scenarios/x.py", "from mocks.ledger import BLOCKED_PAYEE"),
-    (mocks_see_only_wires_draws_and_the_clock, "mocks/x.py", "from harness.flow import flow"),
-    (mocks_see_only_wires_draws_and_the_clock, "mocks/x.py", "from harness.record import Outcome"),
+    (
+        mocks_see_only_wires_answers_draws_and_the_clock,
+        "mocks/x.py",
+        "from harness.flow import flow",
+    ),
+    (
+        mocks_see_only_wires_answers_draws_and_the_clock,
+        "mocks/x.py",
+        "from harness.record import Outcome",
+    ),
     (providers_see_nothing_else_of_ours, "harness/providers/x.py", "from harness import draws"),
     (providers_see_nothing_else_of_ours, "harness/providers/x.py", "from ..clock import run"),
     (some_libraries_have_one_place, "harness/load/engine.py", "import gevent.monkey"),

@@ -3,10 +3,10 @@
 It is the only place that knows what each mitigation reorders. It names no provider and no clock.
 """
 
-import hashlib
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import Field, dataclass, replace
+from hashlib import blake2b
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from harness.flow import guard
@@ -292,7 +292,7 @@ def _order_no(flow: Flow, user: str) -> str:
 
 def _reference(payment: Payment) -> str:
     """What a model may know the payment by: neither the order number nor anything near it."""
-    return "txn_" + hashlib.sha256(payment.order_no.encode()).hexdigest()[:8]
+    return "txn_" + blake2b(payment.order_no.encode(), digest_size=4).hexdigest()
 
 
 def _payment_facts(payment: Payment) -> Facts:

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import httpx
+import msgspec
 
 from harness import draws
 from harness.clock import Clock
 from harness.flow.inbox import Inbox, Notice
 from harness.providers.call import Call, ProviderFault, Unreachable
-from harness.providers.told import DRAW_HEADER, DrawKey, Told, decode_told, encode_draw
+from harness.providers.told import DrawKey, Told, name_draw
 from harness.record import Outcome
 from harness.transport import measure
 
@@ -45,8 +46,7 @@ class World:
     leaks: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True, gc=False):
     """One call or local step; times are the clock's seconds."""
 
     stage: str
@@ -96,15 +96,22 @@ class Flow:
     async def call(self, stage: str, call: Call[T], *, patience_s: float = PATIENCE_S) -> T:
         """Make the call, record its span under this stage, and return what it decodes to.
 
-        Raises ProviderFault when the provider does not keep its side of the wire.
+        Raises ProviderFault when the provider does not keep its side of the wire. A call that is
+        cancelled has a span up to then.
         """
         self._attempts[stage] += 1
         attempt = self._attempts[stage]
         if self.world.mocked:
             key = DrawKey(self.world.round, self.conversation, self.turn, stage, attempt)
-            call.request.headers[DRAW_HEADER] = encode_draw(key)
-        took = await measure(self.world.transport, self.world.clock, call.request, patience_s)
-        told = decode_told(took.headers)
+            name_draw(call.request, key)
+        start = self.world.clock.now()
+        try:
+            took = await measure(self.world.transport, self.world.clock, call.request, patience_s)
+        except asyncio.CancelledError:
+            cut = self.now()
+            self.spans.append(Span(stage, call.provider, start, cut, cut, cut, 0, attempt, None))
+            raise
+        told = took.told
         self.spans.append(
             Span(
                 stage, call.provider, took.start, took.first_byte, took.first_token, took.end,
@@ -185,6 +192,16 @@ class Flow:
             bug = None if fork.cancelled() else fork.exception()
             if bug is not None and not isinstance(bug, ProviderFault):
                 raise bug
+
+    async def cut(self) -> None:
+        """End every fork where it is, also those that forks begin; what they meet is no news."""
+        while forks := [fork for fork in self._forks if not fork.done()]:
+            for fork in forks:
+                fork.cancel()
+            await asyncio.wait(forks)
+        for fork in self._forks:
+            if not fork.cancelled():
+                fork.exception()
 
 
 @dataclass(slots=True)

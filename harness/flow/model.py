@@ -144,7 +144,7 @@ class Models:
         ask = Ask(
             model=voice.model,
             messages=[rules, Message("user", request)],
-            schema=_schema(shape),
+            schema=_SCHEMAS[shape],
         )
         reply = await voice.ask(flow, stage, ask)
         try:
@@ -160,3 +160,7 @@ def _schema(shape: type[object]) -> Schema:
     strict = {key: made[key] for key in ("type", "properties", "required")}
     strict["additionalProperties"] = False
     return Schema(shape.__name__.lower(), msgspec.Raw(msgspec.json.encode(strict)))
+
+
+_SCHEMAS: dict[type[object], Schema] = {shape: _schema(shape) for shape in (Decision, Score)}
+"""Made once: msgspec leaves garbage that only the collector finds, and none runs in a round."""

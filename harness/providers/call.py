@@ -13,13 +13,15 @@ An exception from here means that the provider broke its side of the wire:
 Anything else that is raised is a bug of ours.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Generic, TypeVar
 
 import httpx
 import msgspec
+
+from harness.providers.lean import LeanHeaders, LeanRequest
 
 T = TypeVar("T")
 
@@ -53,8 +55,7 @@ def _url(text: str) -> httpx.URL:
     return httpx.URL(text)
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
+class Call(msgspec.Struct, Generic[T], frozen=True):
     """`decode` takes status, headers and the whole body, and is pure; it raises ProviderFault."""
 
     provider: str
@@ -95,7 +96,28 @@ def fault_of(status: int, told: str) -> ProviderFault:
     return Overloaded(told) if status >= 500 else Malformed(told)
 
 
-def parse(body: bytes, shape: type[T]) -> T:
+def request_of(
+    method: str, url: httpx.URL, headers: Mapping[str, str], content: bytes | None = None
+) -> httpx.Request:
+    """The request that `httpx.Request(method, url, headers=headers, content=content)` makes, at a
+    quarter of its cost: header values must be ASCII, and what httpx looks up is known here."""
+    body = content or b""
+    raw = _head(url.netloc, tuple(headers.items()))
+    if body or method in _HAS_BODY:
+        raw = (*raw, (b"Content-Length", b"%d" % len(body)))
+    return LeanRequest(method, url, LeanHeaders(raw, "ascii"), body)
+
+
+@lru_cache(256)
+def _head(host: bytes, headers: tuple[tuple[str, str], ...]) -> tuple[tuple[bytes, bytes], ...]:
+    raw = ((name.encode(), value.encode("ascii")) for name, value in headers)
+    return ((b"Host", host), *raw)
+
+
+_HAS_BODY = ("POST", "PUT", "PATCH")
+
+
+def parse(body: bytes | str, shape: type[T]) -> T:
     """The JSON body as that struct, or Malformed."""
     try:
         return msgspec.json.decode(body, type=shape)

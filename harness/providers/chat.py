@@ -5,7 +5,6 @@ set of tools, one kind of tool call, one reply. A model wire is anything that ke
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
 import httpx
@@ -17,8 +16,7 @@ Role = Literal["system", "user", "assistant", "tool"]
 Finish = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(msgspec.Struct, frozen=True, gc=False):
     """A call of one function; `arguments` is JSON text, as the model wrote it."""
 
     id: str
@@ -26,8 +24,7 @@ class ToolCall:
     arguments: str
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """`tool_calls` are an assistant's own; `tool_call_id` says which one a tool's text answers."""
 
     role: Role
@@ -36,8 +33,7 @@ class Message:
     tool_call_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Tool:
+class Tool(msgspec.Struct, frozen=True):
     """A function that the model may call; `parameters` is its JSON schema."""
 
     name: str
@@ -45,16 +41,14 @@ class Tool:
     parameters: msgspec.Raw
 
 
-@dataclass(frozen=True, slots=True)
-class Schema:
+class Schema(msgspec.Struct, frozen=True):
     """The JSON schema that the answer's text must keep."""
 
     name: str
     schema: msgspec.Raw
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """What the client wants of a model.
 
     `tool_choice` is "auto", "none", "required", or the name of the one function to call.
@@ -72,8 +66,7 @@ class Ask:
     """OpenAI's wire tells the usage of a stream only when asked to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """Tokens read and written; `reasoning` are those written that the answer does not show."""
 
     prompt: int
@@ -81,8 +74,7 @@ class Usage:
     reasoning: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """What the model answered: text, or tool calls, or both, and why it stopped.
 
     `model` is the id that the provider tells, `created` is in Unix seconds and 0 where the wire
@@ -109,8 +101,7 @@ TroubleKind = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     """Why there is no reply. Each wire has its own status, body and headers for each kind."""
 
     kind: TroubleKind
@@ -125,8 +116,7 @@ class Trouble:
     """Which request it was; some wires tell it in the body too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Headroom:
+class Headroom(msgspec.Struct, frozen=True, gc=False):
     """What is left of a rate limit, of requests or of tokens; `reset_s` is until it is whole."""
 
     limit: int
@@ -134,8 +124,7 @@ class Headroom:
     reset_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
+class Served(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a server tells beside every answer, in headers: which request it was, how long it
     worked on it, the time of day, and what is left of the client's limits."""
 

@@ -17,7 +17,7 @@ from typing import Literal, get_args
 import httpx
 import msgspec
 
-from harness.providers.call import Call, Endpoint, parse
+from harness.providers.call import Call, Endpoint, parse, request_of
 from harness.providers.openapi import Operation, Parameter, document
 from harness.providers.problem import Answer, Objection, decode_problem, encode_problem, fault
 from harness.providers.rest import (
@@ -147,7 +147,7 @@ def _call(
     # Not by `at.url`, whose cache would keep the paths of every order for ever.
     url = at.base_url + PAYMENTS_PATH + path
     content = None if body is None else msgspec.json.encode(body)
-    return Call(NAME, httpx.Request(method, url, headers=headers, content=content), _decode)
+    return Call(NAME, request_of(method, httpx.URL(url), headers, content), _decode)
 
 
 def _decode(status: int, headers: httpx.Headers, body: bytes) -> Payment | Refusal:

@@ -5,7 +5,9 @@ the way that an answer took. The gateways themselves are in gateways.py and open
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec import structs
 
 from harness.providers.call import Call, Endpoint
 from harness.providers.chat import Ask, Reply, Trouble
@@ -40,7 +42,7 @@ class Gateway(Dialect):
 
     def chat(self, at: Endpoint, ask: Ask) -> Call[Reply]:
         provider, model = self.place_of(ask.model)
-        return Dialect.chat(self, at, replace(ask, model=self.name_of(provider, model)))
+        return Dialect.chat(self, at, structs.replace(ask, model=self.name_of(provider, model)))
 
     def name_of(self, provider: str, model: str) -> str:
         """How the gateway spells the model of that provider; "" is any that has it."""

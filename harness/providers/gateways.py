@@ -4,10 +4,11 @@ Sources (2026-11): the proxy of LiteLLM 1.110 and the gateway of Portkey 1.15 in
 run; TokenMix.ai's pages, which show no body. OpenRouter is in a file of its own.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import httpx
 import msgspec
+from msgspec import structs
 
 from harness.providers.chat import Ask, Served, Trouble
 from harness.providers.gateway import RULES, Gateway, Routed, plain_headers
@@ -33,7 +34,7 @@ class LiteLLM(Gateway):
         name = _LITELLM_ERRORS.get(trouble.kind, "APIError")
         who = "OpenAI" if provider == OPENAI.NAME else provider.capitalize()
         told = f"litellm.{name}: {name}: {who}Exception - {trouble.message}"
-        return self.encode_trouble(replace(trouble, message=told))
+        return self.encode_trouble(structs.replace(trouble, message=told))
 
     def encode_served(self, served: Served) -> dict[str, str]:
         return {"x-litellm-call-id": served.request_id, "x-litellm-version": "1.110.2"}
@@ -99,7 +100,7 @@ class Portkey(Gateway):
         asked = Dialect.decode_request(self, request)
         provider = request.headers.get("x-portkey-provider", "").removeprefix("@")
         if isinstance(asked, Ask) and provider and "/" not in asked.model:
-            return replace(asked, model=f"{provider}/{asked.model}")
+            return structs.replace(asked, model=f"{provider}/{asked.model}")
         return asked
 
     def encode_trouble(self, trouble: Trouble) -> Answer:
@@ -109,7 +110,7 @@ class Portkey(Gateway):
 
     def encode_relayed(self, trouble: Trouble, provider: str) -> Answer:
         name = self.vendors.get(provider, provider)
-        told = replace(trouble, message=f"{name} error: {trouble.message}")
+        told = structs.replace(trouble, message=f"{name} error: {trouble.message}")
         status, headers, body = OPENAI.encode_trouble(told)
         return status, headers, b'%b,"provider":%b}' % (body[:-1], msgspec.json.encode(name))
 

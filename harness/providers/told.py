@@ -6,21 +6,21 @@ it meant to take. From it every run on mocks knows its own measurement error.
 """
 
 import re
-from dataclasses import dataclass
 from math import isfinite
 
 import httpx
+import msgspec
 
 DRAW_HEADER = "x-tollbench-draw"
 TOLD_HEADER = "x-tollbench-told"
 
+_EXTENSION = "tollbench.draw"
 _NUMBER = r"(-?\d{1,15})"
 _DRAW = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}\.([!-~]{{1,200}})\.{_NUMBER}", re.ASCII)
 # Bounded and plain: mocks write parts of it into headers, logs and journals.
 
 
-@dataclass(frozen=True, slots=True)
-class DrawKey:
+class DrawKey(msgspec.Struct, frozen=True, gc=False):
     """Which call of the whole run this is, apart from the strategy that makes it."""
 
     round: int
@@ -30,8 +30,7 @@ class DrawKey:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(msgspec.Struct, frozen=True, gc=False):
     """Milliseconds the mock meant to take in all, those spent in its queue, and how many secrets
     it found in the prompt."""
 
@@ -40,12 +39,30 @@ class Told:
     leaks: int = 0
 
 
+def name_draw(request: httpx.Request, key: DrawKey) -> None:
+    """Say which draw the request is to be served with, to whoever answers it in this process."""
+    request.extensions[_EXTENSION] = key
+
+
+def write_draw(request: httpx.Request) -> None:
+    """Say it on the wire too, if it was said at all."""
+    key = request.extensions.get(_EXTENSION)
+    if key is not None:
+        request.headers[DRAW_HEADER] = encode_draw(key)
+
+
+def read_draw(request: httpx.Request) -> DrawKey | None:
+    """However it was said. None: a foreign client is served, with draws of the mock's own."""
+    key: DrawKey | None = request.extensions.get(_EXTENSION)
+    return key or decode_draw(request.headers)
+
+
 def encode_draw(key: DrawKey) -> str:
     return f"{key.round}.{key.conversation}.{key.turn}.{key.stage}.{key.attempt}"
 
 
 def decode_draw(headers: httpx.Headers) -> DrawKey | None:
-    """None when absent or unreadable: a foreign client is served, with draws of the mock's own."""
+    """None when absent or unreadable."""
     draw = _DRAW.fullmatch(headers.get(DRAW_HEADER, ""))
     if draw is None:
         return None

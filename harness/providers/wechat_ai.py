@@ -29,6 +29,7 @@ from harness.providers.call import (
     ProviderFault,
     fault_of,
     parse,
+    request_of,
 )
 
 NAME = "wechat-ai"
@@ -168,18 +169,18 @@ class SealingKey:
 
 def open_session(at: Endpoint, openid: str, method: str) -> Call[Session | Refusal]:
     body = msgspec.json.encode(SessionRequest(at.key, openid, method))
-    request = httpx.Request("POST", at.url(SESSION_PATH), headers=_JSON, content=body)
+    request = request_of("POST", at.url(SESSION_PATH), _JSON, body)
     return Call(NAME, request, _decode_session)
 
 
 def refresh(at: Endpoint, refresh_token: str) -> Call[Session | Refusal]:
     body = msgspec.json.encode(RefreshRequest(refresh_token))
-    request = httpx.Request("POST", at.url(REFRESH_PATH), headers=_JSON, content=body)
+    request = request_of("POST", at.url(REFRESH_PATH), _JSON, body)
     return Call(NAME, request, _decode_session)
 
 
 def fetch_key(at: Endpoint) -> Call[SealingKey]:
-    request = httpx.Request("GET", at.url(KEY_PATH), headers=_ACCEPT)
+    request = request_of("GET", at.url(KEY_PATH), _ACCEPT)
     return Call(NAME, request, _decode_key)
 
 
@@ -196,7 +197,7 @@ def transact(
         seal=_Seal(key.key_id, base64.b64encode(seal(key.public_key, order)).decode()),
     )
     body = msgspec.json.encode(envelope)
-    request = httpx.Request("POST", at.url(RPC_PATH), headers=_JSON, content=body)
+    request = request_of("POST", at.url(RPC_PATH), _JSON, body)
     return Call(NAME, request, _decode_receipt)
 
 

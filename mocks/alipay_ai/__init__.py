@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import httpx
 
 from harness import draws
+from harness.answer import Answer
 from harness.clock import unix_s
 from harness.providers import alipay_ai as wire
 from harness.providers.alipay_ai.trade import (
@@ -100,21 +101,21 @@ class AlipayAi:
         self._by_trade_no: dict[str, Trade] = {}
         self._by_qr_code: dict[str, Trade] = {}
 
-    async def __call__(self, request: httpx.Request) -> httpx.Response:
+    def decide(self, request: httpx.Request) -> Answer:
         guest = self._desk.arrive(request)
         asked = wire.decode_request(request, self._apps)
         if isinstance(asked, wire.NoSuchPath):
-            return await self._desk.refuse(guest, *wire.encode_no_such_path())
+            return self._desk.refuse(guest, *wire.encode_no_such_path())
         if isinstance(asked, wire.KeysRequest):
-            return await self._desk.refuse(guest, *wire.encode_keys(wire.Keys(*credentials())))
+            return self._desk.refuse(guest, *wire.encode_keys(wire.Keys(*credentials())))
         if turned := self._desk.turned_away(guest):
             answer = wire.encode_turned(asked, turned.why, self._key)
-            return await self._desk.refuse(guest, *answer)
+            return self._desk.refuse(guest, *answer)
         delay_s = draws.microseconds(self._desk.delays.overhead_s(guest.key, self._overhead))
         queue_s = self._desk.capacity.wait_s(guest.arrived, delay_s)
         call = _Call(guest.key, guest.arrived, guest.arrived + queue_s + delay_s)
         answer = wire.encode_reply(asked, self._decide(asked, call), self._key)
-        return await self._desk.answer(guest, delay_s, *answer, queue_s=queue_s)
+        return self._desk.answer(guest, delay_s, *answer, queue_s=queue_s)
 
     def _decide(
         self, asked: wire.Asked | wire.Submitted | wire.Refused, call: _Call

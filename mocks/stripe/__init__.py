@@ -16,6 +16,7 @@ from typing import assert_never
 import httpx
 import msgspec
 
+from harness.answer import Answer
 from harness.clock import unix_s
 from harness.providers import stripe as wire
 from harness.providers.stripe import errors, events
@@ -109,14 +110,14 @@ class Stripe:
             setting.lifetime_scale,
         )
 
-    async def __call__(self, request: httpx.Request) -> httpx.Response:
+    def decide(self, request: httpx.Request) -> Answer:
         guest = self._desk.arrive(request)
         head = wire.read_head(request)
         request_id = f"req_{next(self._requests):014d}"
         if turned := self._desk.turned_away(guest):
             status, body = wire.encode_turned(turned.why)
             marks = wire.Marks(request_id=request_id, head=head)
-            return await self._desk.refuse(guest, status, wire.headers(marks, status), body)
+            return self._desk.refuse(guest, status, wire.headers(marks, status), body)
         of = self._overhead
         delay_s = self._desk.delays.drawn_s(guest.key, "call", of.p50_ms / 1e3, of.p99_ms / 1e3)
         queue_s = self._desk.capacity.wait_s(guest.arrived, delay_s)
@@ -125,9 +126,7 @@ class Stripe:
         original = said.request_id if said.request_id != request_id else ""
         marks = wire.Marks(request_id=request_id, head=head, original=original)
         headers = wire.headers(marks, said.status)
-        return await self._desk.answer(
-            guest, delay_s, said.status, headers, said.body, queue_s=queue_s
-        )
+        return self._desk.answer(guest, delay_s, said.status, headers, said.body, queue_s=queue_s)
 
     def _answer(self, request: httpx.Request, call: _Call) -> _Said:
         """A call that is not carried out uses no idempotency key up."""

@@ -10,6 +10,7 @@ import httpx
 import msgspec
 import pytest
 
+from harness.answer import play
 from harness.clock import VirtualClock, run
 from harness.flow.flow import Flow, World
 from harness.flow.inbox import Inbox
@@ -67,7 +68,10 @@ class App:
         assert key is not None
         self.calls.append(key.stage)
         trouble = self.trouble.get(key.stage)
-        return await (trouble(request, self.mock) if trouble else self.mock(request))
+        return await (trouble(request, self._answer) if trouble else self._answer(request))
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        return await play(self.clock, self.mock.decide(request))
 
     async def _deliver(self, request: httpx.Request) -> httpx.Response:
         if self.deaf:
@@ -353,7 +357,7 @@ def test_a_payment_that_nobody_knows_or_that_waits_cannot_be_told_of() -> None:
     async def story(app: App) -> None:
         assert await app.payer.query(app.flow(), SESSION, LUNCH) is None
         waits = trade.Precreate(out_trade_no="alice-0", total_amount="45.80", subject="lunch")
-        await app.mock(wire.ask(app.at, waits, "2026-11-23 08:00:00").request)
+        app.mock.decide(wire.ask(app.at, waits, "2026-11-23 08:00:00").request)
         assert await app.payer.query(app.flow(), SESSION, LUNCH) is None
 
     visit(story)

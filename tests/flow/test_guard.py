@@ -221,7 +221,7 @@ def _kept(played: Played) -> str:
     rows = Rows()
     for flow in played.flows:
         assert flow.end is not None
-        record_turn("baseline", flow, flow.end, 0.0, rows)
+        record_turn("baseline", flow, flow.end, 0.0, rows.add)
     kept = [rows.flows, rows.spans, [repr(flow.spans) + flow.fault for flow in played.flows]]
     return b"".join(map(msgspec.json.encode, kept)).decode()
 

@@ -9,6 +9,7 @@ import httpx
 import msgspec
 import pytest
 
+from harness.answer import play
 from harness.clock import VirtualClock, run
 from harness.flow.flow import Flow, World
 from harness.flow.payers import Payer, Payment, Refund, Settlement, sessionless
@@ -59,7 +60,10 @@ class App:
         assert key is not None
         self.stages.append(key.stage)
         trouble = self.troubles.get((key.stage, key.attempt))
-        return await (trouble(request, self.mock) if trouble else self.mock(request))
+        return await (trouble(request, self._answer) if trouble else self._answer(request))
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        return await play(self.flow.world.clock, self.mock.decide(request))
 
     async def pay(self, payment: Payment = PAYMENT) -> Settlement:
         settled = await self.payer.authorize(self.flow, SESSION, payment)

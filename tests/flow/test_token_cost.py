@@ -5,6 +5,7 @@ import dataclasses
 
 import httpx
 import pytest
+from msgspec import structs
 
 from harness.clock import VirtualClock, run
 from harness.flow.flow import Flow, World
@@ -66,7 +67,7 @@ def test_an_answer_costs_what_was_read_and_written(usage: Usage | None, micro: i
 
 
 def test_an_answer_that_the_guard_stops_is_paid_for_all_the_same() -> None:
-    bad = dataclasses.replace(GOOD, arguments="{")
+    bad = structs.replace(GOOD, arguments="{")
     assert _cost(_reply(Usage(400, 60), bad)) == 1600
     assert _cost(_reply(Usage(400, 60))) == 1600
 

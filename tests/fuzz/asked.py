@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 import httpx
 import msgspec
 from hypothesis import strategies as st
+from msgspec import structs
 
 from harness.cli.casting import PAYERS
 from harness.clock import VirtualClock, run
@@ -92,9 +93,11 @@ def model_calls(provider: str, model: str, config: MockConfig) -> list[Asked]:
     plain = Ask(model=model, messages=[Message("system", "Be kind."), Message("user", "Hello?")])
     asked = [
         plain,
-        replace(plain, stream=True, include_usage=True, max_tokens=20),
-        replace(plain, tools=[Tool("look_up", "Look it up.", schema)], tool_choice="required"),
-        replace(plain, schema=Schema("word", schema)),
+        structs.replace(plain, stream=True, include_usage=True, max_tokens=20),
+        structs.replace(
+            plain, tools=[Tool("look_up", "Look it up.", schema)], tool_choice="required"
+        ),
+        structs.replace(plain, schema=Schema("word", schema)),
     ]
     at = endpoints(IN_PROCESS_URL, config)[provider]
     return [of(MODELS[provider].chat(at, each).request) for each in asked]

@@ -17,7 +17,8 @@ from harness.clock import VirtualClock, run
 from harness.providers import MODELS
 from harness.providers.told import DRAW_HEADER
 from mocks.admin import Admin
-from mocks.asgi import BODY_PATIENCE_S, Message, asgi
+from mocks.asgi import BODY_PATIENCE_S, Message
+from mocks.door import asgi
 from mocks.host import PAYMENTS, MockConfig
 from mocks.worlds import Worlds
 from tests.fuzz.asked import BODIES, METHODS, NAMES, SEGMENTS, values
@@ -77,7 +78,7 @@ def _sent(
         clock = VirtualClock()
         door = Admin(clock, Worlds(clock, _config()), 1, clock.now())
         scope = {"type": "http", "method": method, "path": "", "headers": list(given)}
-        await asgi(door)({**scope, "raw_path": path, "query_string": query}, receive, send)
+        await asgi(door, clock)({**scope, "raw_path": path, "query_string": query}, receive, send)
         assert clock.now() < BODY_PATIENCE_S + 1000.0
 
     run("virtual", main())

@@ -1,13 +1,13 @@
 """The Anthropic wire in both roles: what one side writes is what the other side reads."""
 
 import json
-from dataclasses import replace
 
 import httpx
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from harness.providers import anthropic as wire
 from harness.providers import sse

@@ -1,11 +1,11 @@
 """DeepSeek, Qwen, Mistral: what each writes otherwise than OpenAI, as client and as server."""
 
 import json
-from dataclasses import replace
 
 import httpx
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from harness.providers.call import Endpoint, ProviderFault
 from harness.providers.chat import (

@@ -1,10 +1,11 @@
 """The gateways' wires: how each names a model, tells of the way, and passes trouble on."""
 
+import dataclasses
 import json
-from dataclasses import replace
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from harness.providers import GATEWAYS
 from harness.providers.call import Endpoint, Overloaded, ProviderFault, RateLimited, Unauthorized
@@ -184,7 +185,7 @@ def test_openrouter_names_the_vendors_model_in_the_reply() -> None:
 
 @ALL
 def test_a_model_of_any_name_makes_headers_that_can_be_sent(gateway: Gateway) -> None:
-    told = gateway.encode_routed(replace(ROUTED, model="mämma", cost_usd=None))
+    told = gateway.encode_routed(dataclasses.replace(ROUTED, model="mämma", cost_usd=None))
     assert all(value.isascii() for value in told.values())
 
 

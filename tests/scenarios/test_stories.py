@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from types import MethodType
 
-import httpx
 import pytest
 
 from harness.cli.problems import Problems
@@ -14,6 +14,7 @@ from harness.cli.setup import Options, checked
 from harness.cli.wiring import Setup, in_process_arms
 from harness.clock import VirtualClock, run
 from harness.flow.strategy import Strategy, all_strategies
+from harness.in_process import InProcess
 from harness.load.engine import Tally, round_schedule, run_round
 from harness.load.health import examine
 from harness.record import FlowRow, SpanRow, columns_of
@@ -62,9 +63,10 @@ async def _round(setup: Setup, told: Told) -> None:
     )
     await run_round(clock, arms, schedule, told.tally)
     for arm in arms:
-        assert isinstance(arm.world.transport, httpx.MockTransport)
-        host = arm.world.transport.handler
-        assert isinstance(host, Host)
+        assert isinstance(arm.world.transport, InProcess)
+        decide = arm.world.transport.decide
+        assert isinstance(decide, MethodType) and isinstance(decide.__self__, Host)
+        host = decide.__self__
         told.books[arm.name] = {name: list(mock.ledger) for name, mock in host.payments.items()}
 
 

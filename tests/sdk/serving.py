@@ -7,16 +7,17 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from mocks.asgi import asgi
+from harness.clock import RealClock
+from mocks.door import asgi
 from mocks.host import LOOPBACK, Mock
-from mocks.server import configured
+from mocks.listening import configured
 
 
 @contextmanager
 def serve(mock: Mock) -> Iterator[str]:
     """The base URL of the mock, which a thread of its own serves in real time meanwhile."""
     listener = socket.create_server((LOOPBACK, 0))
-    server = uvicorn.Server(configured(asgi(mock), grace_s=1))
+    server = uvicorn.Server(configured(asgi(mock, RealClock()), grace_s=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:

@@ -20,9 +20,10 @@ from harness.flow.flow import Flow, World
 from harness.flow.payers import Payment, Refund, Settlement, sessionless
 from harness.flow.payers.stripe import Stripe
 from harness.flow.wish import Wish
+from harness.http1 import Sockets
 from harness.providers import stripe as wire
 from harness.providers.call import Call, Endpoint
-from harness.transport import measure, socket_transport
+from harness.transport import measure
 
 pytestmark = [
     pytest.mark.sdk,
@@ -77,7 +78,7 @@ def at(server: str) -> Endpoint:
 
 def ask(call: Call[T]) -> T:
     async def main() -> T:
-        async with socket_transport() as transport:
+        async with Sockets() as transport:
             took = await measure(transport, RealClock(), call.request, 30.0)
         assert not took.fault, took.fault
         return call.decode(took.status, took.headers, took.body)
@@ -155,7 +156,7 @@ def test_an_unknown_parameter_and_a_lost_intent_are_refused(at: Endpoint) -> Non
 
 def visit(at: Endpoint, story: Callable[[Stripe, Flow], Awaitable[T]]) -> T:
     async def main() -> T:
-        async with socket_transport() as transport:
+        async with Sockets() as transport:
             world = World(RealClock(), transport, 1, 0, False)
             return await story(Stripe(at), Flow(world, 0, 0, 0.0, 0.0))
 

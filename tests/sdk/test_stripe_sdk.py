@@ -10,6 +10,7 @@ import httpx
 import msgspec
 import pytest
 
+from harness.answer import Answer
 from harness.clock import RealClock
 from harness.providers import stripe as wire
 from mocks.profile import PaymentProfile, load
@@ -66,14 +67,14 @@ class Door:
         self.refusals = 0
         self.keys: list[str] = []
 
-    async def __call__(self, request: httpx.Request) -> httpx.Response:
+    def decide(self, request: httpx.Request) -> Answer:
         assert self.mock is not None
         self.keys.append(request.headers.get("idempotency-key", ""))
         if self.refusals:
             self.refusals -= 1
             status, body = wire.encode_turned("overloaded")
-            return httpx.Response(status, content=body)
-        return await self.mock(request)
+            return Answer(status, [], [RealClock().now()], [body])
+        return self.mock.decide(request)
 
 
 class Shop:

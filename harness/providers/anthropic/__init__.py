@@ -27,6 +27,7 @@ from harness.providers.call import (
     ProviderFault,
     fault_of,
     parse,
+    request_of,
 )
 from harness.providers.chat import Ask, Reply, Served, Trouble, TroubleKind
 from harness.providers.problem import retry_after
@@ -51,16 +52,16 @@ class Anthropic:
     # Client side
 
     def chat(self, at: Endpoint, ask: Ask) -> Call[Reply]:
-        request = httpx.Request(
+        request = request_of(
             "POST",
             at.url(PATH),
-            headers={
+            {
                 "x-api-key": at.key,
                 "anthropic-version": VERSION,
                 "content-type": "application/json",
                 "accept": "text/event-stream" if ask.stream else "application/json",
             },
-            content=msgspec.json.encode(written(ask, MAX_TOKENS)),
+            msgspec.json.encode(written(ask, MAX_TOKENS)),
         )
         return Call(self.NAME, request, decode_reply)
 

@@ -6,11 +6,10 @@ vendor demands of clients.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, structs
 
 from harness.providers import chat, sse
 from harness.providers.anthropic.ask import Block, own, tool_call, tool_use
@@ -126,7 +125,7 @@ def whole(reply: Reply) -> bytes:
 def streamed(reply: Reply, pieces: Sequence[str]) -> list[bytes]:
     """The message without content and a ping; one chunk a piece; the stop and its reason. A block's
     start travels with its first event, and its stop with its last."""
-    begun = replace(reply.usage, completion=1, reasoning=0) if reply.usage else None
+    begun = structs.replace(reply.usage, completion=1, reasoning=0) if reply.usage else None
     message = _message(reply, [], None, _usage(begun))
     chunks = [event(Event("message_start", message=message)) + PING]
     for index, (block, deltas) in enumerate(_blocks(reply, pieces)):
@@ -268,7 +267,7 @@ def _blocks(reply: Reply, pieces: Sequence[str]) -> Iterator[tuple[Block, list[D
         text = call.arguments
         parts = ["", *(text[at : at + PART] for at in range(0, len(text), PART))]
         written = [Delta("input_json_delta", partial_json=part) for part in parts]
-        yield tool_use(replace(call, arguments="{}")), written
+        yield tool_use(structs.replace(call, arguments="{}")), written
 
 
 def _chunks(index: int, block: Block, deltas: Sequence[Delta]) -> list[bytes]:

@@ -30,6 +30,7 @@ from harness.providers.call import (
     Unauthorized,
     fault_of,
     parse,
+    request_of,
 )
 from harness.providers.chat import Ask, Finish, Reply, Served, Trouble, TroubleKind, Usage
 from harness.providers.gemini import ask as gemini_ask
@@ -51,15 +52,15 @@ class Gemini:
 
     def chat(self, at: Endpoint, ask: Ask) -> Call[Reply]:
         method = "streamGenerateContent?alt=sse" if ask.stream else "generateContent"
-        request = httpx.Request(
+        request = request_of(
             "POST",
             at.url(f"/v1beta/models/{quote(ask.model, safe='')}:{method}"),
-            headers={
+            {
                 "x-goog-api-key": at.key,
                 "content-type": "application/json",
                 "accept": "text/event-stream" if ask.stream else "application/json",
             },
-            content=msgspec.json.encode(gemini_ask.written(ask)),
+            msgspec.json.encode(gemini_ask.written(ask)),
         )
         return Call(self.NAME, request, decode_reply)
 

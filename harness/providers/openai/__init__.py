@@ -15,7 +15,7 @@ import httpx
 import msgspec
 
 from harness.providers import sse
-from harness.providers.call import UNREADABLE, Call, Endpoint
+from harness.providers.call import UNREADABLE, Call, Endpoint, request_of
 from harness.providers.chat import Ask, Reply, Served, Trouble
 from harness.providers.openai import got, said
 from harness.providers.openai.ask import (
@@ -70,15 +70,15 @@ class Dialect:
     # Client side
 
     def chat(self, at: Endpoint, ask: Ask) -> Call[Reply]:
-        request = httpx.Request(
+        request = request_of(
             "POST",
             at.url(PATH),
-            headers={
+            {
                 **self.opens_with(at.key),
                 "content-type": "application/json",
                 "accept": "text/event-stream" if ask.stream else "application/json",
             },
-            content=self._body(ask),
+            self._body(ask),
         )
         return Call(self.NAME, request, got.decode_reply)
 

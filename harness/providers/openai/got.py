@@ -36,14 +36,19 @@ def decode_reply(status: int, headers: httpx.Headers, body: bytes) -> Reply:
 def decode_stream(body: bytes) -> Reply:
     """The whole stream folded into one reply. A stream that ends early is Malformed: a text cut
     off in its middle must never pass for the model's answer."""
-    fold = _Fold()
+    told: list[str] = []
+    ended = False
     for event in sse.decode_events(body):
-        if event.data == "[DONE]":
-            return fold.reply()
-        got = _got(event.data.encode())
+        if ended := event.data == "[DONE]":
+            break
+        told.append(event.data)
+    fold = _Fold()
+    for got in _all_got(told):
         for choice in got.choices or [_GotChoice()]:
             fold.add(got, choice.delta or _GotMessage(), choice.finish_reason)
-    raise Malformed("the stream ended before [DONE]")
+    if not ended:
+        raise Malformed("the stream ended before [DONE]")
+    return fold.reply()
 
 
 class _Fold:
@@ -93,7 +98,21 @@ class _Fold:
         )
 
 
-def _got(body: bytes) -> "_Got":
+def _all_got(told: list[str]) -> list["_Got"]:
+    """The chunks of a stream: read at once, and one by one only where something is wrong."""
+    try:
+        got = _CHUNKS.decode(f"[{','.join(told)}]")
+    except UNREADABLE:
+        got = []
+    if len(got) != len(told):
+        return [_got(each) for each in told]
+    for each, text in zip(got, told, strict=True):
+        if each.error is not None or any(of.finish_reason in _BROKEN_OFF for of in each.choices):
+            _got(text)  # which raises
+    return got
+
+
+def _got(body: bytes | str) -> "_Got":
     """A completion or a chunk of one. Once the status is 200, trouble can only be told inside."""
     try:
         got = parse(body, _Got)
@@ -117,7 +136,7 @@ def _late_fault(words: str) -> ProviderFault:
     return fault_of(status, f"error in mid-stream: {words}".rstrip(": "))
 
 
-def _error_body(body: bytes) -> "_ErrorBody | None":
+def _error_body(body: bytes | str) -> "_ErrorBody | None":
     """An error body in whichever of the family's shapes; Google's are in an array."""
     try:
         told = msgspec.json.decode(body, type=_ErrorBody | list[_ErrorBody])
@@ -203,6 +222,9 @@ class _Got(msgspec.Struct):
     choices: list[_GotChoice]
     usage: _GotUsage | None = None
     error: msgspec.Raw | None = None
+
+
+_CHUNKS = msgspec.json.Decoder(list[_Got])
 
 
 class _Words(msgspec.Struct):

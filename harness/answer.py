@@ -1,0 +1,73 @@
+"""An answer that is decided whole before its time has come, and its playing; it decides nothing.
+
+A mock decides everything at a request's arrival. Whoever hosts it plays the answer: in process,
+on a socket, or as an httpx response.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import httpx
+import msgspec
+
+from harness.clock import Clock
+from harness.providers.told import TOLD_HEADER, Told, encode_told
+
+_TOLD = TOLD_HEADER.encode()
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+"""Names in lower case."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """Each chunk leaves at its time, in the clock's seconds, rising; status and headers leave with
+    the first. There is at least one chunk, which may be empty.
+    """
+
+    status: int
+    headers: RawHeaders
+    times: Sequence[float]
+    chunks: Sequence[bytes]
+    told: Told | None = None
+    """What a mock meant by it."""
+    note: object = None
+    """For whoever keeps a log."""
+
+    @property
+    def wire_headers(self) -> RawHeaders:
+        """With the one that says on a wire what was meant."""
+        if self.told is None:
+            return self.headers
+        return [*self.headers, (_TOLD, encode_told(self.told).encode())]
+
+
+Decide = Callable[[httpx.Request], Answer]
+"""A server as a function; it reads the content of the request, which must be there already."""
+
+
+def plain(clock: Clock, status: int, text: str, headers: RawHeaders = ()) -> Answer:
+    """An answer in words, at once: of whoever hosts a mock, for what cannot be asked of one."""
+    body = text.encode()
+    told = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
+    return Answer(status, [*headers, *told], [clock.now()], [body])
+
+
+async def play(clock: Clock, answer: Answer) -> httpx.Response:
+    """The answer as a response that begins when the first chunk is due; a body of several chunks
+    is streamed."""
+    await clock.sleep_until(answer.times[0])
+    headers = list(answer.wire_headers)
+    if len(answer.chunks) == 1:
+        return httpx.Response(answer.status, headers=headers, content=answer.chunks[0])
+    return httpx.Response(answer.status, headers=headers, stream=_Timed(clock, answer))
+
+
+class _Timed(httpx.AsyncByteStream):
+    """Chunks that leave at their times, never before."""
+
+    def __init__(self, clock: Clock, answer: Answer) -> None:
+        self._clock, self._answer = clock, answer
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for time, chunk in zip(self._answer.times, self._answer.chunks, strict=True):
+            await self._clock.sleep_until(time)
+            yield chunk
