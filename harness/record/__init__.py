@@ -8,19 +8,24 @@ from harness.record.columns import (
     Spans,
     Text,
     Turns,
+    blocks,
     columns_of,
     rows_of,
+    wide,
 )
+from harness.record.content import sha256
 from harness.record.files import (
     BadRun,
     Stored,
+    finish,
+    gather,
     new_folder,
     newest,
     point_latest,
     read,
     write,
 )
-from harness.record.rows import FAILED, FlowRow, Outcome, Rows, SpanRow, sha256, sort
+from harness.record.rows import FAILED, UNANSWERED, FlowRow, Outcome, Rows, SpanRow, sort
 from harness.record.run import (
     SCHEMA,
     Attribution,
@@ -44,10 +49,12 @@ from harness.record.run import (
     Verdict,
     WarmUp,
 )
+from harness.record.spool import Spool, columns_of_spools, spooled
 
 __all__ = [
     "FAILED",
     "SCHEMA",
+    "UNANSWERED",
     "Attribution",
     "BadRun",
     "BoolArray",
@@ -71,6 +78,7 @@ __all__ = [
     "ShiftPoint",
     "SpanRow",
     "Spans",
+    "Spool",
     "StagePart",
     "Step",
     "Stored",
@@ -81,7 +89,11 @@ __all__ = [
     "VariantSummary",
     "Verdict",
     "WarmUp",
+    "blocks",
     "columns_of",
+    "columns_of_spools",
+    "finish",
+    "gather",
     "new_folder",
     "newest",
     "point_latest",
@@ -89,5 +101,7 @@ __all__ = [
     "rows_of",
     "sha256",
     "sort",
+    "spooled",
+    "wide",
     "write",
 ]

@@ -1,7 +1,9 @@
 """The rows of a run as columns, an array each, which all analysis reads; nothing here changes one.
 
 Rows are objects while they are measured; figures of a million of them are taken from arrays. Text
-is kept as numbers into the names that occur, sorted, so that equal rows have equal columns.
+is kept as numbers into the names that occur, sorted, so that equal rows have equal columns. Whole
+numbers are kept as narrow as their column allows: a million turns have near five million spans.
+Whoever reckons with them must widen them first, with `wide`: a product may not fit into eight bits.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,11 +14,14 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from harness.record.rows import FAILED, FlowRow, Rows, SpanRow
+from harness.record.rows import FAILED, UNANSWERED, FlowRow, Rows, SpanRow
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.signedinteger]
 BoolArray = npt.NDArray[np.bool_]
+
+BLOCK = 1 << 16
+"""So many rows are worked on at a time where a whole column more would be much."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,9 +69,14 @@ class Turns:
         return self.outcome.holds(*FAILED)
 
     @property
+    def unanswered(self) -> BoolArray:
+        """The failed ones, and those that were in flight when the run was cut off."""
+        return self.outcome.holds(*UNANSWERED)
+
+    @property
     def answered_ms(self) -> FloatArray:
         """Response times, infinite for turns that never answered."""
-        return np.where(self.failed, np.inf, self.response_ms)
+        return np.where(self.unanswered, np.inf, self.response_ms)
 
     def __len__(self) -> int:
         return self.round.size
@@ -107,18 +117,30 @@ class Columns:
     def turn_of_span(self) -> IntArray:
         """The row of the turn that each span belongs to; -1 for a span without one."""
         turns, spans = self.turns, self.spans
+        owner = np.full(len(spans), -1, dtype=np.int32)
         if not len(turns) or not len(spans):
-            return np.full(len(spans), -1, dtype=np.int64)
+            return owner
         names = {name: place for place, name in enumerate(turns.variant.names)}
         known = np.array([names.get(name, -1) for name in spans.variant.names], dtype=np.int64)
-        keys = _keys(turns.round, turns.variant.codes, turns.conversation, turns.turn, self)
-        wanted = _keys(
-            spans.round, known[spans.variant.codes], spans.conversation, spans.turn, self
+        bases = (
+            len(names) + 1,
+            int(max(turns.conversation.max(), spans.conversation.max())) + 2,
+            int(max(turns.turn.max(), spans.turn.max())) + 2,
         )
+        keys = _keys(bases, turns.round, turns.variant.codes, turns.conversation, turns.turn)
         order = np.argsort(keys, kind="stable")
-        places = np.minimum(np.searchsorted(keys[order], wanted), len(turns) - 1)
-        rows = order[places]
-        return np.where(keys[rows] == wanted, rows, -1)
+        keys = keys[order]
+        for block in blocks(len(spans)):
+            wanted = _keys(
+                bases,
+                spans.round[block],
+                known[spans.variant.codes[block]],
+                spans.conversation[block],
+                spans.turn[block],
+            )
+            places = np.minimum(np.searchsorted(keys, wanted), len(turns) - 1)
+            owner[block] = np.where(keys[places] == wanted, order[places], -1)
+        return owner
 
 
 def columns_of(rows: Rows) -> Columns:
@@ -134,7 +156,8 @@ def rows_of(columns: Columns) -> Rows:
     return Rows(list(_structs(columns.turns, FlowRow)), list(_structs(columns.spans, SpanRow)))
 
 
-Array = FloatArray | IntArray | BoolArray | Text
+Numbers = FloatArray | IntArray | BoolArray
+Array = Numbers | Text
 
 ShapeT = TypeVar("ShapeT", Turns, Spans)
 RowT = TypeVar("RowT", FlowRow, SpanRow)
@@ -150,7 +173,26 @@ def sorted_text(names: Sequence[str], codes: IntArray) -> Text:
     order = sorted(range(len(names)), key=names.__getitem__)
     places = np.empty(len(names), dtype=np.int64)
     places[order] = np.arange(len(names))
-    return Text(tuple(names[place] for place in order), places[codes])
+    return Text(tuple(names[place] for place in order), narrow(places)[codes])
+
+
+def narrow(values: IntArray) -> IntArray:
+    """The same numbers in as few bytes as hold them all."""
+    least, most = (int(values.min()), int(values.max())) if values.size else (0, 0)
+    for width in (np.int8, np.int16, np.int32):
+        if np.iinfo(width).min <= least and most <= np.iinfo(width).max:
+            return values.astype(width)
+    return values.astype(np.int64)
+
+
+def wide(values: IntArray) -> npt.NDArray[np.int64]:
+    """The same numbers with room to reckon."""
+    return values.astype(np.int64, copy=False)
+
+
+def blocks(rows: int, size: int = BLOCK) -> Iterator[slice]:
+    """All rows, some at a time: what is made of them on the way then takes little memory."""
+    return (slice(first, min(first + size, rows)) for first in range(0, rows, size))
 
 
 def _arrays(
@@ -173,7 +215,7 @@ def _array(values: Sequence[object], kind: object) -> Array:
     if kind is FloatArray:
         return np.array(values, dtype=np.float64)
     if kind is IntArray:
-        return np.array(values, dtype=np.int64)
+        return narrow(np.array(values, dtype=np.int64))
     return np.array(values, dtype=np.bool_)
 
 
@@ -189,11 +231,14 @@ def _list(column: Array) -> list[object]:
 
 
 def _keys(
-    round_: IntArray, variant: IntArray, conversation: IntArray, turn: IntArray, of: Columns
+    bases: tuple[int, int, int],
+    round_: IntArray,
+    variant: IntArray,
+    conversation: IntArray,
+    turn: IntArray,
 ) -> IntArray:
     """One number a turn, which orders as the four of its key do."""
-    variants = len(of.turns.variant.names) + 1
-    conversations = int(max(of.turns.conversation.max(), of.spans.conversation.max())) + 2
-    turns = int(max(of.turns.turn.max(), of.spans.turn.max())) + 2
-    key = ((round_ * variants + variant + 1) * conversations + conversation + 1) * turns + turn + 1
-    return cast(IntArray, key)
+    key = wide(round_)
+    for base, part in zip(bases, (variant, conversation, turn), strict=True):
+        key = key * base + part + 1
+    return key

@@ -6,13 +6,12 @@ run.json, last: a run.json stands for complete rows beside it. This file alone k
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple, cast
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -21,13 +20,17 @@ from harness.record.columns import (
     BoolArray,
     Columns,
     FloatArray,
+    IntArray,
     Spans,
     Text,
     Turns,
+    blocks,
     made,
+    narrow,
     sorted_text,
 )
 from harness.record.run import SCHEMA, RunSummary
+from harness.record.spool import columns_of_spools
 
 FLOWS, SPANS, RUN = "flows.parquet", "spans.parquet", "run.json"
 
@@ -49,10 +52,17 @@ def new_folder(out: Path, run_id: str) -> Path:
             number += 1
 
 
-def write(folder: Path, summary: RunSummary, columns: Columns) -> RunSummary:
-    """The three files of a run. Returns the summary as written, the hashes of the others in it."""
-    pq.write_table(_table(columns.turns), folder / FLOWS)
-    pq.write_table(_table(columns.spans), folder / SPANS)
+def gather(spools: Iterable[Path], folder: Path) -> Columns:
+    """Write what was spooled, in whatever order, as the two files of rows, and return it as `read`
+    would. Until `finish`, the folder holds no run that can be read."""
+    columns = columns_of_spools(spools)
+    _write_rows(folder, columns)
+    return columns
+
+
+def finish(folder: Path, summary: RunSummary) -> RunSummary:
+    """Make a whole run of a folder that has its rows. Returns the summary as written, the hashes of
+    the others in it."""
     hashes = {name: _sha256(folder / name) for name in (FLOWS, SPANS)}
     summary = msgspec.structs.replace(summary, files=hashes)
     text = msgspec.json.format(msgspec.json.encode(summary), indent=2)
@@ -60,6 +70,12 @@ def write(folder: Path, summary: RunSummary, columns: Columns) -> RunSummary:
     fresh.write_bytes(text + b"\n")
     fresh.replace(folder / RUN)
     return summary
+
+
+def write(folder: Path, summary: RunSummary, columns: Columns) -> RunSummary:
+    """The three files of a run whose rows are in memory; else as `finish`."""
+    _write_rows(folder, columns)
+    return finish(folder, summary)
 
 
 def point_latest(folder: Path) -> None:
@@ -149,33 +165,52 @@ def _read_columns(
 
 def _arrays(path: Path, shape: type[Turns] | type[Spans]) -> dict[str, Array]:
     kinds = {field.name: field.type for field in fields(shape)}
-    # Text stays as it is stored, numbers into names; one column at a time halves the peak memory.
+    # Text stays as it is stored, numbers into names; a column at a time, or the peak doubles.
     texts = [name for name, kind in kinds.items() if kind is Text]
     with pq.ParquetFile(path, read_dictionary=texts) as file:
         missing = [name for name in kinds if name not in file.schema_arrow.names]
         if missing:
             raise BadRun(f"{path} has no column {', '.join(missing)}: it is too old; run again")
-        return {name: _array(file.read(columns=[name]).column(0)) for name in kinds}
+        found = {}
+        for name in kinds:
+            found[name] = _array(file.read(columns=[name]).column(0))
+            # What the reader took is given back at once, or all columns would add up to the peak.
+            pa.default_memory_pool().release_unused()
+        return found
 
 
 def _array(column: pa.ChunkedArray) -> Array:
     if pa.types.is_dictionary(column.type):
         whole = column.unify_dictionaries().combine_chunks()
-        codes = whole.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        codes = whole.indices.to_numpy(zero_copy_only=False)
         return sorted_text(whole.dictionary.to_pylist(), codes)
-    return cast(FloatArray | BoolArray, column.to_numpy())
+    values = cast(FloatArray | IntArray | BoolArray, column.to_numpy())
+    return narrow(cast(IntArray, values)) if values.dtype.kind == "i" else values
 
 
-def _table(columns: Turns | Spans) -> pa.Table:
-    names = [field.name for field in fields(columns)]
-    return pa.table([_arrow(getattr(columns, name)) for name in names], names=names)
+_ARROW: Mapping[object, pa.DataType] = {
+    Text: pa.string(),
+    FloatArray: pa.float64(),
+    IntArray: pa.int64(),
+    BoolArray: pa.bool_(),
+}
 
 
-def _arrow(column: Array) -> pa.Array:
+def _write_rows(folder: Path, columns: Columns) -> None:
+    for name, shape in ((FLOWS, columns.turns), (SPANS, columns.spans)):
+        schema = pa.schema([(field.name, _ARROW[field.type]) for field in fields(shape)])
+        with pq.ParquetWriter(folder / name, schema) as file:
+            for block in blocks(len(shape)):
+                arrays = [_arrow(getattr(shape, of.name), block, of.type) for of in schema]
+                file.write_table(pa.table(arrays, schema=schema))
+    pa.default_memory_pool().release_unused()
+
+
+def _arrow(column: Array, block: slice, kind: pa.DataType) -> pa.Array:
     if isinstance(column, Text):
-        names = pa.array(column.names, type=pa.string())
-        return pa.DictionaryArray.from_arrays(column.codes, names).cast(pa.string())
-    return pa.array(column)
+        names = pa.array(column.names, type=kind)
+        return pa.DictionaryArray.from_arrays(column.codes[block], names).cast(kind)
+    return pa.array(column[block]).cast(kind)
 
 
 def _sha256(path: Path) -> str:

@@ -1,16 +1,20 @@
 """The rows of a run as they are measured, a turn or a call each; nothing here reads a file."""
 
-import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
 
-Outcome = Literal["paid", "declined", "refunded", "reversed", "unknown", "error", "ok"]
-"""How a turn ended. "ok" is the good end of a turn that pays nothing."""
+Outcome = Literal["paid", "declined", "refunded", "reversed", "unknown", "error", "ok", "running"]
+"""How a turn ended. "ok" is the good end of a turn that pays nothing; "running" is none at all: the
+turn was in flight when its run was cut off, and has the times until then."""
 
 FAILED: frozenset[Outcome] = frozenset({"error", "unknown"})
 """Outcomes of a turn that left its user without the answer. A decline is an answer."""
+
+UNANSWERED: frozenset[Outcome] = FAILED | {"running"}
+"""Outcomes without an answer: infinite in every percentile, whatever the clock says."""
 
 
 class FlowRow(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -68,6 +72,11 @@ class Rows:
     flows: list[FlowRow] = field(default_factory=list)
     spans: list[SpanRow] = field(default_factory=list)
 
+    def add(self, flow: FlowRow, spans: Sequence[SpanRow]) -> None:
+        """A turn that ended, and its spans."""
+        self.flows.append(flow)
+        self.spans.extend(spans)
+
     def extend(self, other: "Rows") -> None:
         self.flows.extend(other.flows)
         self.spans.extend(other.spans)
@@ -77,11 +86,3 @@ def sort(rows: Rows) -> None:
     """Into the one order of the files, whoever finished first."""
     rows.flows.sort(key=lambda row: (row.round, row.variant, row.conversation, row.turn))
     rows.spans.sort(key=lambda row: (row.round, row.variant, row.conversation, row.turn, row.span))
-
-
-def sha256(rows: Rows) -> str:
-    """Of the content, not of the files: two runs that measured the same have the same hash."""
-    encode = msgspec.msgpack.Encoder().encode
-    digest = hashlib.sha256(encode(rows.flows))
-    digest.update(encode(rows.spans))
-    return digest.hexdigest()

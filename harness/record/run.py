@@ -254,16 +254,37 @@ class ClaimSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run knows of its own error. A figure is null where nothing could tell it."""
+    """What a run knows of its own error. A figure is null where nothing could tell it.
+
+    started = finished + failed + running, or the run is invalid.
+    """
 
     error_p50_ms: float | None
+    """Of calls against the delay that the mock meant, either way."""
     error_p99_ms: float | None
+    lag_p50_ms: float | None = None
+    """How late turns started."""
     lag_p99_ms: float | None
     due: int
     started: int
     finished: int
+    """With an answer; the failed ones are apart."""
     failed: int
+    fault: str = ""
+    """Which fault of a provider's ended the first of those that failed."""
+    running: int = 0
+    """In flight when the run was cut off: infinite in every percentile."""
     leaks: int
+    loop_lag_p99_ms: float | None = None
+    """How late the event loop came to a probe that is due every 10 ms; real clock only."""
+    loop_lag_max_ms: float | None = None
+    cpu_share: float | None = None
+    """Of one core, that a generator process used; the largest of all rounds and processes."""
+    workers: int = 1
+    """Generator processes side by side."""
+    connections: int | None = None
+    """Opened during the rounds; every other call went out on a kept one."""
+    calls: int | None = None
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):

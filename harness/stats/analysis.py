@@ -60,23 +60,16 @@ def analyse(columns: Columns, variants: Sequence[Strategy], question: Question) 
     `variants` are those of the run, the baseline first; where the question has factors, they are
     all combinations of these, or it is a ValueError.
     """
-    turns, stages = columns.turns, stage_matrix(columns)
+    turns = columns.turns
     cells = cells_of(turns, variants)
     factorial = _factorial(cells, question.factors)
     found = _effects(factorial, question) if factorial else FactorialEffects([], [])
+    summaries, attribution = _by_stage(columns, cells, factorial, found.effects, question)
     return Findings(
-        variants=[variant_summary(cell, turns, stages, question.quantiles) for cell in cells],
+        variants=summaries,
         effects=found.effects,
         simple_effects=found.simple,
-        attribution=attributions(
-            factorial,
-            question.factors,
-            found.effects,
-            stages,
-            seed=question.seed,
-        )
-        if factorial
-        else [],
+        attribution=attribution,
         shifts=shifts_of(cells, seed=question.seed),
         round_figures=round_figures_of(cells),
         in_flight=in_flight_of(turns, cells),
@@ -107,6 +100,22 @@ def _factorial(cells: Sequence[Cell], factors: Sequence[str]) -> dict[Levels, Ce
     if factors and not len(found) == len(cells) == 2 ** len(factors):
         raise ValueError(f"{len(cells)} strategies are not all combinations of {factors}")
     return found if factors and all(cell.rows.size for cell in cells) else {}
+
+
+def _by_stage(
+    columns: Columns,
+    cells: Sequence[Cell],
+    factorial: Mapping[Levels, Cell],
+    effects: Sequence[EffectSummary],
+    question: Question,
+) -> tuple[list[VariantSummary], list[Attribution]]:
+    """All that is told of stages. Where the time of every turn went is the largest thing that an
+    analysis makes, so it is let go before the rest begins."""
+    stages = stage_matrix(columns)
+    summaries = [variant_summary(of, columns.turns, stages, question.quantiles) for of in cells]
+    if not factorial:
+        return summaries, []
+    return summaries, attributions(factorial, question.factors, effects, stages, seed=question.seed)
 
 
 def _effects(factorial: Mapping[Levels, Cell], question: Question) -> FactorialEffects:

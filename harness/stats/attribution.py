@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.record import Attribution, EffectSummary, FloatArray, StagePart
+from harness.record import Attribution, EffectSummary, FloatArray, StagePart, blocks
 from harness.stats.bootstrap import RESAMPLES, spread_of, times_drawn
 from harness.stats.critical_path import NEGLIGIBLE_MS, Stages
 from harness.stats.difference import LEVEL
@@ -81,7 +81,9 @@ def _stage_means(cells: Sequence[Cell], stages: Stages, seed: int) -> _Laid | No
             return None
         place = np.searchsorted(rounds, cell.sample.rounds[answered])
         sums = np.zeros((rounds.size, len(stages.names)))
-        np.add.at(sums, place, stages.ms[cell.rows[answered]])
+        rows = cell.rows[answered]
+        for block in blocks(rows.size):
+            np.add.at(sums, place[block], stages.ms[rows[block]])
         turns = np.bincount(place, minlength=rounds.size)
         ms.append(sums.sum(axis=0) / turns.sum())
         # A resample of rounds in which this cell had no answer is NaN.

@@ -69,8 +69,8 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
-    """One step as it was measured. `turns` are all its turns; `due` and `finished` count those
-    too that never ended, which have no row."""
+    """One step as it was measured. `turns` are all its turns; `due` counts those too that never
+    began, which have no row, and `ended` leaves out those in flight when the step was cut off."""
 
     round: int
     rate: float
@@ -80,7 +80,7 @@ class Played:
     """When the last conversation began."""
     turns: Turns
     due: int
-    finished: int
+    ended: int
 
 
 # What to measure next
@@ -189,7 +189,8 @@ def judge(search: Search, played: Played) -> Step:
     sample = Sample(turns.answered_ms[steady], np.minimum(slices, SLICES - 1))
     points = quantile_summaries(sample, sorted({*TOLD, search.quantile}))
     growth, least = growth_per_s(turns.due_s, turns.end_s, begin_s, end_s)
-    answered = (turns.end_s >= begin_s) & (turns.end_s < end_s) & ~turns.failed
+    answered = (turns.end_s >= begin_s) & (turns.end_s < end_s) & ~turns.unanswered
+    failed = int(np.count_nonzero(turns.failed))
     because = [
         *_dropped(played),
         *_piling(least),
@@ -200,8 +201,8 @@ def judge(search: Search, played: Played) -> Step:
         rate=played.rate,
         completed_rate=int(np.count_nonzero(answered)) / (end_s - begin_s),
         due=played.due,
-        finished=played.finished,
-        failed=int(np.count_nonzero(turns.failed)),
+        finished=played.ended - failed,
+        failed=failed,
         growth_per_s=growth,
         growth_lo_per_s=least,
         quantiles=points,
@@ -243,8 +244,8 @@ def growth_per_s(
 def _dropped(played: Played) -> list[str]:
     if played.due == 0:
         return ["no turn was due"]
-    if played.finished < COMPLETED_SHARE * played.due:
-        return [f"of {played.due} turns due only {played.finished} ended"]
+    if played.ended < COMPLETED_SHARE * played.due:
+        return [f"of {played.due} turns due only {played.ended} ended"]
     return []
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.record import BoolArray, Columns, FloatArray, IntArray, Spans
+from harness.record import BoolArray, Columns, FloatArray, IntArray, Text, Turns, blocks, wide
 
 OWN_TIME = "own time"
 """The part of a response time in no awaited span: start lag, and the application's own work."""
@@ -15,6 +15,9 @@ APPROVE = "approve"
 
 NEGLIGIBLE_MS = 0.0005
 """A mean own time of up to this is rounding, and not told."""
+
+TURNS_AT_ONCE = 1 << 13
+"""With some 40,000 spans: little memory, and few blocks."""
 
 
 def critical_path(
@@ -70,55 +73,128 @@ def stage_matrix(columns: Columns) -> Stages:
     approval. What no critical span covers, from the due time on, is own time: being a remainder, it
     takes the rounding too. A failed turn counts with the time until it gave up.
 
-    The first spans of all turns are taken at once, then the second, and so on.
+    Some turns are taken at a time, in their order: their spans are many.
     """
     turns, spans = columns.turns, columns.spans
-    owner = columns.turn_of_span()
-    path = _in_time_order(spans, owner, spans.critical & (owner >= 0))
-    names, stage = _stages_met(spans, path)
-    busy = _busy(spans, owner, len(turns))
-    ms = np.zeros((len(turns), len(names) + 1))
-    cursor, answered = turns.due_s.copy(), turns.due_s + (turns.response_ms + turns.human_ms) / 1000
-    for nth in _nth_of_each(owner[path]):
-        span, turn, column = path[nth], owner[path[nth]], stage[nth]
-        start = np.maximum(spans.start_s[span], cursor[turn])
-        end = np.minimum(spans.end_s[span], answered[turn])
-        cursor[turn] = np.maximum(cursor[turn], end)
-        awaited_ms = np.maximum(0.0, end - start - busy.within(turn, start, end)) * 1000
-        kept = column >= 0
-        ms[turn[kept], column[kept]] += awaited_ms[kept]
-    ms[:, -1] = turns.response_ms - _row_sums(ms[:, :-1])
-    met = np.zeros((len(turns.variant.names), len(names) + 1), dtype=np.bool_)
-    met[turns.variant.codes[owner[path]], stage] = True
-    met[:, -1] = False
-    return Stages((*names, OWN_TIME), ms, met)
-
-
-def stage_ms(columns: Columns) -> dict[str, dict[str, float]]:
-    """For each variant, the mean ms that a turn spends in each stage on its critical path.
-
-    Every turn counts. The stages of a variant add up to its mean response time, but for an own time
-    that is nothing but rounding and left out.
-    """
-    variant, stages = columns.turns.variant, stage_matrix(columns)
-    return {
-        name: mean_stage_ms(stages, np.flatnonzero(variant.codes == code), code)
-        for code, name in enumerate(variant.names)
-    }
+    stages = len(spans.stage.names)
+    places = _Places(spans.stage)
+    ms = np.zeros((len(turns), stages + 1))
+    met = np.zeros((len(turns.variant.names), stages + 1), dtype=np.bool_)
+    for block, calls in _by_turn(columns):
+        _lay_out(calls, places, turns, block, ms[block], met)
+    # Own time closes up to the stages that were met.
+    last = len(places.met)
+    ms[:, last], met[:, last] = ms[:, -1], False
+    return Stages((*places.names, OWN_TIME), ms[:, : last + 1], met[:, : last + 1])
 
 
 def mean_stage_ms(stages: Stages, rows: IntArray, variant: int) -> dict[str, float]:
-    """The same for some turns, one at least, of one variant, given by its code."""
-    means = stages.ms[rows].mean(axis=0).tolist()
+    """The mean ms that these turns, one at least, spend in each stage on their critical path.
+
+    All are of one variant, given by its code. Failed ones count too. The stages add up to the mean
+    response time, but for an own time that is nothing but rounding and left out.
+    """
+    total = np.zeros(len(stages.names))
+    for block in blocks(rows.size):
+        total = np.add.reduce(np.vstack([total, stages.ms[rows[block]]]), axis=0)
+    means = (total / rows.size).tolist()
     told = stages.met[variant].tolist()
     told[-1] = means[-1] > NEGLIGIBLE_MS
     return {name: ms for name, ms, tell in zip(stages.names, means, told, strict=True) if tell}
 
 
-def _in_time_order(spans: Spans, owner: IntArray, wanted: BoolArray) -> IntArray:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Calls:
+    """The spans of some turns that stand together, turn by turn."""
+
+    owner: IntArray
+    """The place among these turns of the turn of each."""
+    start_s: FloatArray
+    end_s: FloatArray
+    stage: IntArray
+    """By its code."""
+    critical: BoolArray
+
+
+class _Places:
+    """The stages in the order in which they are met, each with a column of its own."""
+
+    def __init__(self, stage: Text) -> None:
+        self._names = stage.names
+        self.met: list[int] = []
+        self._of = np.full(len(stage.names), -1, dtype=np.int64)
+
+    @property
+    def names(self) -> list[str]:
+        return [self._names[code] for code in self.met]
+
+    @property
+    def approve(self) -> int:
+        """The code of an approval, -1 where there is none."""
+        return self._names.index(APPROVE) if APPROVE in self._names else -1
+
+    def of(self, codes: IntArray) -> IntArray:
+        """The column of each of these stages, which come in the order in which they are met; -1
+        for an approval, which is no part of a response."""
+        codes_met, first = np.unique(codes, return_index=True)
+        for code in codes_met[np.argsort(first)].tolist():
+            if self._of[code] < 0 and code != self.approve:
+                self._of[code] = len(self.met)
+                self.met.append(code)
+        return self._of[codes]
+
+
+def _by_turn(columns: Columns) -> Iterator[tuple[slice, _Calls]]:
+    """Some turns and their spans, and then the next, until all are through."""
+    turns, spans = columns.turns, columns.spans
+    owner = columns.turn_of_span()
+    order = None if (owner[1:] >= owner[:-1]).all() else np.argsort(owner, kind="stable")
+    ascending = owner if order is None else owner[order]
+    for block in blocks(len(turns), TURNS_AT_ONCE):
+        # As narrow as what is searched, or all of that is widened first.
+        edges = np.array([block.start, block.stop], dtype=ascending.dtype)
+        first, end = np.searchsorted(ascending, edges).tolist()
+        rows = slice(first, end) if order is None else order[first:end]
+        yield (
+            block,
+            _Calls(
+                owner=wide(ascending[first:end]) - block.start,
+                start_s=spans.start_s[rows],
+                end_s=spans.end_s[rows],
+                stage=spans.stage.codes[rows],
+                critical=spans.critical[rows],
+            ),
+        )
+
+
+def _lay_out(
+    calls: _Calls, places: _Places, turns: Turns, block: slice, ms: FloatArray, met: BoolArray
+) -> None:
+    """Fill in the rows of these turns. Their first spans are taken at once, then their second, and
+    so on."""
+    path = _in_time_order(calls, calls.critical)
+    owner, stage = calls.owner[path], places.of(calls.stage[path])
+    busy = _busy(calls, places.approve, len(ms))
+    due_s, response_ms = turns.due_s[block], turns.response_ms[block]
+    cursor, answered = due_s.copy(), due_s + (response_ms + turns.human_ms[block]) / 1000
+    for nth in _nth_of_each(owner):
+        span, turn, column = path[nth], owner[nth], stage[nth]
+        start = np.maximum(calls.start_s[span], cursor[turn])
+        end = np.minimum(calls.end_s[span], answered[turn])
+        cursor[turn] = np.maximum(cursor[turn], end)
+        awaited_ms = np.maximum(0.0, end - start - busy.within(turn, start, end)) * 1000
+        kept = column >= 0
+        ms[turn[kept], column[kept]] += awaited_ms[kept]
+    ms[:, -1] = response_ms - _row_sums(ms[:, :-1])
+    # An approval has no column, and takes that of own time; no stage is met there.
+    met[turns.variant.codes[block][owner], stage] = True
+    met[:, -1] = False
+
+
+def _in_time_order(calls: _Calls, wanted: BoolArray) -> IntArray:
     """The wanted spans turn by turn, in each by their start, then by their end."""
     rows = np.flatnonzero(wanted)
-    keys = (owner[rows], spans.start_s[rows], spans.end_s[rows])
+    keys = (calls.owner[rows], calls.start_s[rows], calls.end_s[rows])
     # They were stored in this order, but for two that began within one nanosecond.
     return rows if _ascend(*keys) else rows[np.lexsort(keys[::-1])]
 
@@ -128,26 +204,6 @@ def _ascend(first: IntArray, second: FloatArray, third: FloatArray) -> bool:
     tied = third[1:] >= third[:-1]
     tied = (second[1:] > second[:-1]) | (second[1:] == second[:-1]) & tied
     return bool(((first[1:] > first[:-1]) | (first[1:] == first[:-1]) & tied).all())
-
-
-def _stages_met(spans: Spans, path: IntArray) -> tuple[list[str], IntArray]:
-    """The stages in the order in which they are met on the way, and the place in them of the stage
-    of each span; -1 for an approval, which is no part of a response."""
-    codes = spans.stage.codes[path]
-    first = [_first(codes == code) for code in range(len(spans.stage.names))]
-    met = [
-        code
-        for code in sorted(range(len(first)), key=first.__getitem__)
-        if first[code] < codes.size and spans.stage.names[code] != APPROVE
-    ]
-    places = np.full(len(first), -1, dtype=np.int64)
-    places[met] = np.arange(len(met))
-    return [spans.stage.names[code] for code in met], places[codes]
-
-
-def _first(found: BoolArray) -> int:
-    """Where the first True is; past the end where there is none."""
-    return int(found.argmax()) if found.any() else found.size
 
 
 def _nth_of_each(owner: IntArray) -> Iterator[IntArray]:
@@ -182,16 +238,16 @@ class _Busy:
         return total
 
 
-def _busy(spans: Spans, owner: IntArray, turns: int) -> _Busy:
+def _busy(calls: _Calls, approve: int, turns: int) -> _Busy:
     """Several may approve at once, each a leg of one bill: a moment of both is a moment of one."""
-    rows = _in_time_order(spans, owner, spans.stage.holds(APPROVE) & (owner >= 0))
-    since, to = spans.start_s[rows], spans.end_s[rows]
+    rows = _in_time_order(calls, calls.stage == approve)
+    owner, since, to = calls.owner[rows], calls.start_s[rows], calls.end_s[rows]
     reached = np.full(turns, -np.inf)
-    for nth in _nth_of_each(owner[rows]):
-        turn = owner[rows[nth]]
+    for nth in _nth_of_each(owner):
+        turn = owner[nth]
         since[nth] = np.maximum(since[nth], reached[turn])
         reached[turn] = to[nth] = np.maximum(to[nth], reached[turn])
-    count = np.bincount(owner[rows], minlength=turns)
+    count = np.bincount(owner, minlength=turns)
     return _Busy(since, to, np.cumsum(count) - count, count)
 
 

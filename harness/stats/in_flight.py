@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.record import FloatArray, InFlight, IntArray, Turns
+from harness.record import FloatArray, InFlight, IntArray, Turns, wide
 from harness.stats.quantiles import Sample
 from harness.stats.strategies import OF_A_PART, Cell, quantile_summaries
 
@@ -21,7 +21,7 @@ def in_flight_of(turns: Turns, cells: Sequence[Cell]) -> list[InFlight]:
 def others_in_flight(turns: Turns) -> IntArray:
     """How many other turns of its strategy and round were due by the due time of each, and had not
     ended by then."""
-    worlds = turns.round * len(turns.variant.names) + turns.variant.codes
+    worlds = wide(turns.round) * len(turns.variant.names) + turns.variant.codes
     due, end = _one_after_another(worlds, turns.due_s, turns.end_s)
     began = np.searchsorted(np.sort(due), due, side="right")
     ended = np.searchsorted(np.sort(end), due, side="right")

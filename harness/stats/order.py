@@ -81,7 +81,7 @@ def places_of(turns: Turns, of: Pairing) -> Places:
     keys = np.stack([turns.round[rows], turns.conversation[rows], arm])
     places, at = np.unique(keys, axis=1, return_inverse=True)
     at = at.ravel()
-    answered = ~turns.failed[rows]
+    answered = ~turns.unanswered[rows]
     due_s = np.full(places.shape[1], np.inf)
     np.minimum.at(due_s, at, turns.due_s[rows])
     total = np.bincount(at, np.where(answered, turns.response_ms[rows], 0.0), places.shape[1])

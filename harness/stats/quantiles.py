@@ -33,23 +33,12 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
-    """An estimate between two bounds, in the unit of the values; None is "n too small"."""
-
-    estimate: float | None
-    lo: float | None
-    hi: float | None
-
-
-UNKNOWN = Interval(None, None, None)
-
-
-@dataclass(frozen=True, slots=True)
 class RoundInterval:
-    """An `Interval` of turns that come in rounds, and how many independent ones it is worth.
+    """A quantile of turns that come in rounds, between two bounds, in the unit of the values; None
+    is "n too small".
 
-    `effective_turns` is None below 5 rounds, where nothing tells and turns are taken to be
-    independent, and where there are no turns.
+    `effective_turns` is how many independent turns it is worth: None below 5 rounds, where nothing
+    tells and turns are taken to be independent, and where there are no turns.
     """
 
     estimate: float | None
@@ -83,27 +72,6 @@ def ranks(totals: IntArray, q: float) -> IntArray:
 def enough(n: float, q: float, level: float = 0.95) -> bool:
     """Whether n values can tell the q-quantile: at 95 %, 6 of p50, 72 of p95 and 368 of p99."""
     return n >= fewest_values(q, level)
-
-
-def quantile_interval(values: FloatArray, q: float, level: float = 0.95) -> Interval:
-    """The q-quantile of `values` (any order, no NaN) with its exact order-statistic interval.
-
-    It covers the true quantile with at least `level`, whatever the distribution, if the values are
-    independent; see `enclosing_places`. Where n is too small for both bounds to exist even the
-    estimate is None: it would be little more than the largest value.
-    """
-    n = values.size
-    if not enough(n, q, level):
-        return UNKNOWN
-    lower, upper = _within(n, enclosing_places(n, q, level))
-    seen = [rank(n, q) - 1, lower - 1, upper - 1]
-    estimate, lo, hi = np.partition(values, seen)[seen].tolist()
-    return Interval(estimate, lo, hi)
-
-
-def round_quantile_interval(sample: Sample, q: float, level: float = 0.95) -> RoundInterval:
-    """`round_quantile_intervals` of one quantile."""
-    return round_quantile_intervals(sample, [q], level)[0]
 
 
 def round_quantile_intervals(

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from harness.record import FAILED, EffectSummary, FlowRow, Verdict
+from harness.record import UNANSWERED, EffectSummary, FlowRow, Verdict
 from harness.stats.analysis import Question
 from harness.stats.effects import factorial_effects
 from harness.stats.quantiles import MIN_ROUNDS, Sample
@@ -76,7 +76,7 @@ def primary_effects(
     seen: dict[str, tuple[list[float], list[int]]] = {v.name: ([], []) for v in variants}
     for flow in flows:
         values_ms, rounds = seen[flow.variant]
-        values_ms.append(math.inf if flow.outcome in FAILED else flow.response_ms)
+        values_ms.append(math.inf if flow.outcome in UNANSWERED else flow.response_ms)
         rounds.append(flow.round)
     if not all(values_ms for values_ms, _ in seen.values()):
         return []

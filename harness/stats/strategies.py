@@ -77,8 +77,8 @@ def variant_summary(
 ) -> VariantSummary:
     """The figures of one strategy; all are zero or null where it has no turn.
 
-    A turn that ended in "error" or "unknown" never answered: its response time counts as infinite
-    and within no budget. A quantile or bound that is thereby infinite is None.
+    A turn that ended in "error", in "unknown" or not at all never answered: its response time
+    counts as infinite and within no budget. A quantile or bound that is thereby infinite is None.
     """
     strategy, rows, sample = cell.strategy, cell.rows, cell.sample
     n = max(1, rows.size)

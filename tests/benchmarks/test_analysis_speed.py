@@ -15,8 +15,8 @@ import pytest
 from harness import record
 from harness.record import Columns, FloatArray, IntArray, Spans, Text, Turns
 from harness.stats.analysis import Findings, Question, analyse
+from tests.record.sample import SUMMARY
 from tests.stats.by_hand import ALL, THREE
-from tests.test_record import SUMMARY
 
 ROUNDS = 20
 STAGES = ("intent", "session", "encrypt", "pay", "confirm")

@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 
 from harness.record import Columns, FlowRow, Outcome, Rows, SpanRow, columns_of
+from harness.stats.critical_path import mean_stage_ms, stage_matrix
 
 THREE = ("prewarm", "token_cache", "parallel_confirm")
 
@@ -126,3 +127,12 @@ def factorial_turns(rounds: int = 6, each: int = 84) -> list[FlowRow]:
         values = np.linspace(1000, 2000, each) - saved
         found += flows(values.tolist(), variant=strategy.name, rounds=rounds)
     return found
+
+
+def stage_ms(columns: Columns) -> dict[str, dict[str, float]]:
+    """`mean_stage_ms` of all turns of each variant."""
+    variant, stages = columns.turns.variant, stage_matrix(columns)
+    return {
+        name: mean_stage_ms(stages, np.flatnonzero(variant.codes == code), code)
+        for code, name in enumerate(variant.names)
+    }

@@ -16,6 +16,7 @@ from harness.record import (
     sort,
 )
 from harness.stats.analysis import Findings, Question, analyse, with_findings
+from tests.record.sample import widened
 from tests.stats.by_hand import ALL, BASE, THREE, WARM, Named, columns, factorial_turns, flow, flows
 from tests.worlds import one_round
 
@@ -131,6 +132,21 @@ def test_figures_of_the_same_rows_are_the_same_to_the_last_bit() -> None:
     first = sorted_columns(tally.rows)
     again = sorted_columns(rows_of(first))
     one, other = (analyse(found, strategies, Question(seed=3)) for found in (first, again))
+    assert msgspec.json.encode(one) == msgspec.json.encode(other)
+
+
+def test_no_figure_hangs_on_how_narrow_columns_are() -> None:
+    """Rounds and conversations that fit into a byte each, but no product of them does."""
+    narrow = columns(factorial_turns())
+    shifted = [
+        msgspec.structs.replace(row, round=row.round + 100, conversation=row.conversation + 100)
+        for row in rows_of(narrow).flows
+    ]
+    narrow = columns(shifted)
+    assert narrow.turns.round.dtype == np.int8
+    wide = Columns(widened(narrow.turns), widened(narrow.spans))
+    one, other = (analyse(found, ALL, Question(factors=THREE)) for found in (narrow, wide))
+    assert one.in_flight and one.effects
     assert msgspec.json.encode(one) == msgspec.json.encode(other)
 
 

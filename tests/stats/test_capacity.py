@@ -187,7 +187,7 @@ def _played(
     end_s = float(np.ceil(due_s[-1]))
     return Played(
         round=3, rate=10.0, begin_s=begin_s, end_s=end_s, turns=columns_of(rows).turns,
-        due=len(rows.flows) + lost, finished=len(rows.flows),
+        due=len(rows.flows) + lost, ended=len(rows.flows),
     )  # fmt: skip
 
 
@@ -239,7 +239,7 @@ def test_a_few_failed_turns_beyond_the_bound_are_borne() -> None:
 
 def test_a_step_without_a_turn_is_not_sustained() -> None:
     empty = replace(
-        _played(EVEN[:1], EVEN[:1]), turns=columns_of(Rows()).turns, due=0, finished=0, end_s=100.0
+        _played(EVEN[:1], EVEN[:1]), turns=columns_of(Rows()).turns, due=0, ended=0, end_s=100.0
     )
     step = judge(SEARCH, empty)
     assert step.because[0] == "no turn was due"
@@ -327,7 +327,7 @@ def test_the_capacity_of_a_station_is_found_below_its_theory_and_close_to_it(see
             search,
             Played(
                 round=n, rate=wanted.rate, begin_s=30.0, end_s=end_s,
-                turns=columns_of(Rows(rows)).turns, due=len(rows), finished=len(rows),
+                turns=columns_of(Rows(rows)).turns, due=len(rows), ended=len(rows),
             ),
         )  # fmt: skip
 

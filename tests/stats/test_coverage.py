@@ -21,7 +21,8 @@ from harness.record import EffectSummary, FloatArray, Tolerance
 from harness.stats.difference import difference, shifts
 from harness.stats.distributions import clopper_pearson, ks_uniform, z_quantile
 from harness.stats.effects import Levels, factorial_effects
-from harness.stats.quantiles import Sample, quantile_interval, round_quantile_intervals
+from harness.stats.quantiles import Sample, round_quantile_intervals
+from tests.stats.intervals import quantile_interval
 
 QUANTILES = (0.5, 0.95, 0.99)
 ROUNDS = 20

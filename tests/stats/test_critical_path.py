@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import add
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.record import FlowRow, Rows, SpanRow, columns_of, sort
-from harness.stats.critical_path import APPROVE, OWN_TIME, critical_path, stage_matrix, stage_ms
+from harness.stats import critical_path as module
+from harness.stats.critical_path import APPROVE, OWN_TIME, critical_path, stage_matrix
+from tests.stats.by_hand import stage_ms
 from tests.worlds import one_round
 
 
@@ -367,6 +370,21 @@ def test_all_turns_at_once_give_what_they_give_one_by_one() -> None:
     sort(rows)
     assert_alike(rows)
     assert_alike(Rows(rows.flows[::-1], rows.spans[::-1]))
+
+
+@pytest.mark.parametrize("turns_at_once", [1, 3, 7])
+def test_how_many_turns_are_taken_at_a_time_changes_no_bit(
+    turns_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = one_round(turns=5).rows
+    sort(rows)
+    for some in (rows, Rows(rows.flows[::-1], rows.spans[::-1])):
+        whole = stage_matrix(columns_of(some))
+        with monkeypatch.context() as patched:
+            patched.setattr(module, "TURNS_AT_ONCE", turns_at_once)
+            parts = stage_matrix(columns_of(some))
+        assert parts.names == whole.names
+        assert np.array_equal(parts.ms, whole.ms) and np.array_equal(parts.met, whole.met)
 
 
 Pair = tuple[float, float]

@@ -13,20 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.stats.quantiles import (
-    UNKNOWN,
-    Interval,
     RoundInterval,
     Sample,
     enough,
     quantile,
-    quantile_interval,
     rank,
     ranks,
-    round_quantile_interval,
     round_quantile_intervals,
     share_within,
     t_stretch,
 )
+from tests.stats.intervals import UNKNOWN, Interval, quantile_interval, round_quantile_interval
 
 QUANTILES = (0.5, 0.95, 0.99)
 

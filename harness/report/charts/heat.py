@@ -95,7 +95,7 @@ def _key(failed: bool, turns: Turns) -> Key:
 
 
 def _draw_map(axes: Axes, turns: Turns, order: _Order) -> None:
-    answered = ~turns.failed[order.rows]
+    answered = ~turns.unanswered[order.rows]
     if not answered.any():
         axes.set_ylim(0, 1)
         axes.set_yticks([])

@@ -86,7 +86,7 @@ def median_turn(variant: str, turns: Turns) -> int | None:
     own = np.flatnonzero(turns.variant.holds(variant))
     ranked = own[np.argsort(turns.answered_ms[own], kind="stable")]
     middle = (len(ranked) - 1) // 2
-    if not len(ranked) or turns.failed[ranked[middle]]:
+    if not len(ranked) or turns.unanswered[ranked[middle]]:
         return None
     paid = np.flatnonzero(turns.outcome.holds("paid")[ranked])
     return int(ranked[paid[np.argmin(np.abs(paid - middle))] if len(paid) else middle])
