@@ -49,11 +49,18 @@ def serve(
         str | None,
         typer.Option(metavar="FILE|-", help="Keep a line of JSON for each request; - prints them."),
     ] = None,
+    workers: Annotated[
+        str,
+        typer.Option(
+            metavar="N",
+            help="Processes that hold connections; one more decides for all of them.",
+        ),
+    ] = "1",
     json_: Annotated[
         bool, typer.Option("--json", help="Print the addresses as one JSON object.")
     ] = False,
-) -> None:
-    """Serve every provider's mock in one process, each under a base path of its own, until Ctrl-C.
+) -> int:
+    """Serve every provider's mock at one port, each under a base path of its own, until Ctrl-C.
 
     Beside the wires: /_health, /_ledger?provider= (all orders) and /_spans?since= (all calls).
     A path may begin with /~NAME, for mocks that share nothing with those of other names.
@@ -61,7 +68,7 @@ def serve(
     # After the options are parsed: help must not wait for all that a server is made of.
     from harness.cli import serving
 
-    serving.serve(
+    return serving.serve(
         serving.Options(
             port=port,
             seed=seed,
@@ -70,6 +77,7 @@ def serve(
             host=host,
             webhooks_to=webhooks_to or [],
             log=log,
+            workers=workers,
             as_json=json_,
         )
     )

@@ -1,18 +1,18 @@
 """Serving all mocks to any client, in the foreground, until the process is told to end.
 
-What is served is served.py's, how it is shown addresses.py's; the sockets are mocks.server's.
+What is served is served.py's, how it is shown addresses.py's; who takes connections is
+mocks.listening's, or that of the workers of mocks.fronts.
 """
 
 import contextlib
 import errno
-import gc
 import ipaddress
 import re
 import shlex
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -20,17 +20,25 @@ import msgspec
 from rich.console import Console
 
 from harness.cli.addresses import Addresses, print_addresses
+from harness.cli.exits import INVALID, PASS, BadInput
 from harness.cli.problems import Problems
 from harness.cli.served import chosen
-from harness.clock import run
-from mocks.asgi import asgi
+from harness.clock import RealClock, run
+from mocks.books import ArrivalClock, Books
+from mocks.courier import Deliver
 from mocks.deliver import HttpDeliver
+from mocks.door import asgi
+from mocks.fronts import ClocksDiffer, Died, Fronts
+from mocks.host import MockConfig
 from mocks.keys import private_key
+from mocks.listening import Foreground, listening, spare_pauses
 from mocks.log import RequestLog
-from mocks.server import Foreground, house
+from mocks.server import house
 
 GRACE_S = 5
 """How long calls under way may take when the serving is ended."""
+
+MOST_WORKERS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +52,7 @@ class Options:
     host: str
     webhooks_to: Sequence[str]
     log: str | None
+    workers: str
     as_json: bool
 
     @property
@@ -55,51 +64,90 @@ class Options:
         return shlex.join(words)
 
 
-def serve(options: Options) -> None:
-    """Returns when the process was told to end; raises BadInput with all that is wrong."""
+def serve(options: Options) -> int:
+    """Returns the exit code when the process was told to end, or a worker died; raises BadInput
+    with all that is wrong."""
     problems = Problems()
     with contextlib.ExitStack() as opened:
-        listener = _listener(problems, opened, options.host, options.port)
+        workers = _workers(problems, options.workers)
+        listeners = _listeners(problems, opened, options.host, options.port, workers)
         out = _log_file(problems, opened, options.log)
         for host in options.webhooks_to:
             _check_host(problems, host)
         served = chosen(problems, options.seed, options.profiles, options.capacities)
-        assert listener  # or there was a problem
-        warn_if_open(listener)
+        warn_if_open(listeners[0])
         requests = RequestLog(out)
         requests.begin(served.mocks.seed, served.fingerprints(), options.replay)
         began = time.perf_counter()
-        _run(Addresses(url_of(listener), served), listener, requests, options)
+        addresses = Addresses(url_of(listeners[0]), served)
+        code = _run(addresses, listeners, requests, options)
         _tell_served(requests, time.perf_counter() - began)
+    return code
 
 
 def _run(
-    addresses: Addresses, listener: socket.socket, requests: RequestLog, options: Options
-) -> None:
+    addresses: Addresses,
+    listeners: Sequence[socket.socket],
+    requests: RequestLog,
+    options: Options,
+) -> int:
     def ready() -> None:
         _show(addresses, options.as_json)
-        gc.freeze()  # What is there now stays: the collector need not look at it again and again.
+        spare_pauses()
 
     async def main() -> None:
         deliver = HttpDeliver(options.webhooks_to, _tell_refused)
-        mock = house(addresses.served.mocks, deliver)
         try:
-            await Foreground(asgi(mock, requests), GRACE_S, ready).serve(sockets=[listener])
+            await _serve(addresses.served.mocks, deliver, listeners, requests, ready)
         finally:
             await deliver.aclose()
 
     private_key(0)  # Making one takes a tenth of a second, which no client is to wait for.
-    run("real", main())
-
-
-def _listener(
-    problems: Problems, opened: contextlib.ExitStack, host: str, text: str
-) -> socket.socket | None:
-    """Listening already, so that nobody else can take the port any more."""
-    port = problems.whole("--port", text, 0, 65535)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return opened.enter_context(socket.create_server((host, port), family=family, backlog=4096))
+        run("real", main())
+    except ClocksDiffer:
+        raise BadInput(
+            ["--workers: the processes of this machine do not share one clock; leave it out"]
+        ) from None
+    except Died as death:
+        print(f"tollbench: the serving ended, as {death}", file=sys.stderr)
+        return INVALID
+    return PASS
+
+
+async def _serve(
+    mocks: MockConfig,
+    deliver: Deliver,
+    listeners: Sequence[socket.socket],
+    requests: RequestLog,
+    ready: Callable[[], None],
+) -> None:
+    """One listener is served in this process; of more, each by a worker of its own."""
+    if len(listeners) == 1:
+        clock = RealClock()
+        application = asgi(house(mocks, deliver, clock), clock, requests)
+        await Foreground(application, GRACE_S, ready).serve(sockets=[*listeners])
+        return
+    arrivals = ArrivalClock()
+    mock = house(mocks, deliver, arrivals, len(listeners))
+    await Fronts(Books(mock, arrivals, requests), listeners).serve(GRACE_S, ready)
+
+
+def _workers(problems: Problems, text: str) -> int:
+    workers = problems.whole("--workers", text, 1, MOST_WORKERS)
+    if workers > 1 and sys.platform == "win32":
+        problems.add("--workers: this system has no sockets that processes share; leave it out")
+        return 1
+    return workers
+
+
+def _listeners(
+    problems: Problems, opened: contextlib.ExitStack, host: str, text: str, workers: int
+) -> list[socket.socket]:
+    """One for each worker, listening already, so that nobody else can take the port any more."""
+    port = problems.whole("--port", text, 0, 65535)
+    try:
+        return [opened.enter_context(listener) for listener in listening(host, port, workers)]
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             problems.add(f"--port {port} is in use: take another, or 0 for any free one")
@@ -107,7 +155,7 @@ def _listener(
             problems.add(f"--port {port} is not for everyone: take one from 1024")
         else:
             problems.add(f"--host {host} is no address of this machine: leave it out for loopback")
-        return None
+        return []
 
 
 def _log_file(problems: Problems, opened: contextlib.ExitStack, name: str | None) -> TextIO | None:

@@ -1,6 +1,5 @@
 """`tollbench mocks serve` as a user runs it: what it prints, serves, keeps and leaves behind."""
 
-import contextlib
 import os
 import re
 import signal
@@ -8,10 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import msgspec
@@ -20,74 +17,13 @@ import pytest
 from harness.cli import main
 from harness.cli.serving import url_of, warn_if_open
 from harness.providers import MODELS, PAYMENTS
-from tests.cli.command import COMMAND, environment, hear_interrupts
+from tests.cli.command import COMMAND, environment
+from tests.cli.serving import PATIENCE_S, QUICK, Serving, serving
 
 pytestmark = pytest.mark.socket
 
-PATIENCE_S = 30.0
-CHAT = {"model": "quick", "messages": [{"role": "user", "content": "Hello?"}]}
-_FROM = 'provenance = "assumed"\nsource = "tests"\ndate = 2026-01-01\n'
-QUICK = f"""provider = "openai"
-[latency]
-ttft_p50_ms = 50.0
-ttft_p99_ms = 150.0
-tokens_per_s = 1000.0
-{_FROM}"""
-"""A model whose answers take a tenth of a second."""
-
 SHORT_GRACE = "import harness.cli.serving as s; s.GRACE_S = 1; import harness.cli as c; c.main()"
 """The command, but patient for one second only when it is told to end."""
-
-
-@dataclass
-class Serving:
-    """A server that runs, and what it said when it began."""
-
-    process: subprocess.Popen[str]
-    told: dict[str, Any]
-    err: str = ""
-    client: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False, timeout=30))
-
-    def get(self, path: str) -> httpx.Response:
-        return self.client.get(self.told["base_url"] + path)
-
-    def chat(self) -> httpx.Response:
-        provider = self.told["providers"]["openai"]
-        headers = {"authorization": f"Bearer {provider['key']}"}
-        return httpx.post(
-            provider["url"] + "/chat/completions", json=CHAT, headers=headers, timeout=PATIENCE_S,
-            trust_env=False,
-        )  # fmt: skip
-
-    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
-        self.process.send_signal(how)
-        _, self.err = self.process.communicate(timeout=PATIENCE_S)
-        return self.process.returncode
-
-
-@contextlib.contextmanager
-def serving(
-    cwd: Path, *args: str, command: Sequence[str] = COMMAND, profile: str = QUICK
-) -> Iterator[Serving]:
-    (cwd / "quick.toml").write_text(profile)
-    with subprocess.Popen(
-        [*command, "mocks", "serve", "--port", "0", "--json", "--profile", "quick.toml", *args],
-        cwd=cwd,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=hear_interrupts,
-    ) as process:
-        try:
-            assert process.stdout
-            line = process.stdout.readline()
-            assert line, process.stderr and process.stderr.read()
-            run = Serving(process, msgspec.json.decode(line))
-            with run.client:
-                yield run
-        finally:
-            process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -292,6 +228,7 @@ def test_all_mistakes_are_told_at_once(
     ("args", "held"),
     [
         (("--port", "70000"), "--port must be a whole number from 0 to 65,535"),
+        (("--port", "0", "--workers", "0"), "--workers must be a whole number from 1 to 64"),
         (("--host", "192.0.2.1", "--port", "0"), "--host 192.0.2.1 is no address of this machine"),
         (("--host", "no such host", "--port", "0"), "--host no such host is no address"),
         (("--host", "::ffff", "--port", "0"), "--host ::ffff is no address"),

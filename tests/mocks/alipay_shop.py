@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 import httpx
 import msgspec
 
+from harness.answer import play
 from harness.clock import VirtualClock, run, unix_s
 from harness.providers import alipay_ai as wire
 from harness.providers.alipay_ai import trade
@@ -93,7 +94,7 @@ class Shop:
 
     async def send(self, request: httpx.Request) -> tuple[int, httpx.Headers, bytes]:
         start = self.clock.now()
-        answer = await self.mock(request)
+        answer = await play(self.clock, self.mock.decide(request))
         body = await answer.aread()
         self.took_ms.append(round((self.clock.now() - start) * 1e3, 3))
         return answer.status_code, answer.headers, body

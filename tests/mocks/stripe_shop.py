@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import httpx
 import msgspec
 
+from harness.answer import play
 from harness.clock import VirtualClock, run
 from harness.providers import stripe as wire
 from harness.providers.call import Call, Endpoint
@@ -76,7 +77,7 @@ class Shop:
         return httpx.Response(self.answers.pop(0) if self.answers else 200)
 
     async def send(self, request: httpx.Request) -> Answer:
-        answer = await self.mock(request)
+        answer = await play(self.clock, self.mock.decide(request))
         return Answer(answer.status_code, answer.headers, await answer.aread())
 
     async def post(

@@ -1,6 +1,5 @@
 """Alipay's mock after the payment: refunds, closing, cancelling, and what the app is told of it."""
 
-import asyncio
 from itertools import pairwise
 
 import pytest
@@ -177,10 +176,8 @@ def test_a_payment_is_told_after_its_answer_by_the_time_of_its_delay() -> None:
 def test_who_waits_in_the_queue_is_told_later_too() -> None:
     async def story(shop: Shop) -> None:
         holder = wire.ask(at(), trade.Query(out_trade_no="o-9"), "2026-11-23 08:00:00").request
-        held = asyncio.create_task(shop.mock(holder))
-        await asyncio.sleep(0)
+        shop.mock.decide(holder)
         await shop.pay("o-1")
-        await held
         assert shop.took_ms == [1000.0]
         await shop.wait(10.0)
         assert [time for time, _ in shop.notices] == [1.3]

@@ -3,14 +3,16 @@
 import asyncio
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import httpx
 import msgspec
 import pytest
 
+from harness.answer import Answer, Decide
 from harness.clock import VirtualClock, run
-from mocks.asgi import BODY_PATIENCE_S, MOST_BODY, Message, asgi
-from mocks.host import Mock
+from mocks.asgi import BODY_PATIENCE_S, MOST_BODY, Message
+from mocks.door import asgi
 from mocks.log import RequestLog
 
 GONE: Message = {"type": "http.disconnect"}
@@ -21,14 +23,25 @@ def _part(body: bytes, more: bool = False) -> Message:
     return {"type": "http.request", "body": body, "more_body": more}
 
 
-async def _echo(request: httpx.Request) -> httpx.Response:
+@dataclass(frozen=True, slots=True)
+class _Of:
+    """A mock that decides as it is told to."""
+
+    decide: Decide
+
+
+def _whole(body: bytes) -> Answer:
+    return Answer(200, [], [0.0], [body])
+
+
+def _echo(request: httpx.Request) -> Answer:
     told = [request.method, str(request.url), request.content.decode()]
-    return httpx.Response(200, content=msgspec.json.encode(told))
+    return _whole(msgspec.json.encode(told))
 
 
 def _sent(
     *parts: Message | str,
-    mock: Mock = _echo,
+    decide: Decide = _echo,
     log: RequestLog | None = None,
     path: bytes = b"/x",
     query: bytes = b"",
@@ -50,8 +63,10 @@ def _sent(
 
     async def main() -> float:
         scope = {"type": "http", "method": "POST", "path": path.decode("latin-1"), "headers": []}
-        await asgi(mock, log)({**scope, "raw_path": path, "query_string": query}, receive, send)
-        return VirtualClock().now()
+        clock = VirtualClock()
+        application = asgi(_Of(decide), clock, log)
+        await application({**scope, "raw_path": path, "query_string": query}, receive, send)
+        return clock.now()
 
     ended = run("virtual", main())
     return sent, ended
@@ -83,12 +98,12 @@ def test_a_body_that_never_ends_is_a_408_that_closes(parts: list[Message | str])
 def test_who_leaves_before_the_body_ended_has_asked_nothing(parts: list[Message]) -> None:
     asked = []
 
-    async def mock(request: httpx.Request) -> httpx.Response:
+    def decide(request: httpx.Request) -> Answer:
         asked.append(request)
-        return httpx.Response(200)
+        return _whole(b"")
 
     log = RequestLog()
-    assert _sent(*parts, mock=mock, log=log)[0] == []
+    assert _sent(*parts, decide=decide, log=log)[0] == []
     assert (asked, log.served.total()) == ([], 0)
 
 
@@ -106,29 +121,25 @@ def test_what_is_no_path_is_a_400(path: bytes, query: bytes) -> None:
     assert _answer(_sent(_part(b""), path=path, query=query)[0])[0] == 400
 
 
-def test_chunks_are_passed_on_one_by_one() -> None:
-    async def mock(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, stream=_Counting())
+def test_chunks_are_passed_on_one_by_one_each_at_its_time() -> None:
+    def decide(request: httpx.Request) -> Answer:
+        return Answer(200, [], [0.5, 0.5, 2.0], [b"0", b"1", b"2"])
 
-    sent, _ = _sent(_part(b""), mock=mock)
-    assert [message.get("body") for message in sent] == [None, b"0", b"1", b"2", None]
-
-
-class _Counting(httpx.AsyncByteStream):
-    async def __aiter__(self):  # type: ignore[no-untyped-def]
-        for n in range(3):
-            yield b"%d" % n
+    sent, ended = _sent(_part(b""), decide=decide)
+    assert [message.get("body") for message in sent] == [None, b"0", b"1", b"2"]
+    assert [message.get("more_body") for message in sent] == [None, True, True, False]
+    assert ended == 2.0
 
 
 def test_what_no_mock_answered_and_what_broke_is_logged_too() -> None:
-    async def broken(request: httpx.Request) -> httpx.Response:
+    def broken(request: httpx.Request) -> Answer:
         raise ZeroDivisionError
 
     out = io.StringIO()
     log = RequestLog(out)
     _sent(_part(b"x" * (MOST_BODY + 1)), log=log)
     with pytest.raises(ZeroDivisionError):
-        _sent(_part(b"x"), mock=broken, log=log)
+        _sent(_part(b"x"), decide=broken, log=log)
     statuses = [msgspec.json.decode(line)["status"] for line in out.getvalue().splitlines()]
     assert statuses == [413, None]
     assert log.served == {"": 2}

@@ -1,10 +1,10 @@
 """What a model says: whether it calls a tool, keeps to a bound, thinks, or breaks its schema."""
 
 import json
-from dataclasses import replace
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from harness.flow.tools import TOOLS
 from harness.providers.chat import Ask, Message, Reply, Schema, Tool, ToolCall
@@ -70,7 +70,9 @@ def test_the_choice_decides_whether_and_what_is_called(
     said: str, tools: tuple[Tool, ...], choice: str, called: str | None
 ) -> None:
     """Our own tools are never called with sums that nobody spoke of."""
-    reply = answer(replace(HI, messages=[Message("user", said)], tools=tools, tool_choice=choice))
+    reply = answer(
+        structs.replace(HI, messages=[Message("user", said)], tools=tools, tool_choice=choice)
+    )
     assert [call.name for call in reply.tool_calls] == ([called] if called else [])
     assert reply.finish == ("tool_calls" if called else "stop")
     assert (reply.text is None) is bool(called)
@@ -82,12 +84,12 @@ def test_after_a_tools_answer_it_speaks() -> None:
         Message("assistant", "", (ToolCall("c", "authorize_payment", "{}"),)),
         Message("tool", "Payment t1: 12.50 CNY to tea-house with balance: paid", (), "c"),
     ]
-    reply = answer(replace(HI, messages=messages, tools=TOOLS, tool_choice="required"))
+    reply = answer(structs.replace(HI, messages=messages, tools=TOOLS, tool_choice="required"))
     assert reply.text is not None and reply.text.startswith("All done!")
 
 
 def test_each_call_has_an_id_of_its_own_that_mistral_would_take() -> None:
-    asked = replace(HI, tools=[WORD], tool_choice="required")
+    asked = structs.replace(HI, tools=[WORD], tool_choice="required")
     keys = [KEY, DrawKey(0, 1, 2, "intent", 2), DrawKey(0, 1, 3, "intent", 1)]
     ids = [answer(asked, key=key).tool_calls[0].id for key in keys]
     assert len(set(ids)) == 3
@@ -99,7 +101,7 @@ def test_each_call_has_an_id_of_its_own_that_mistral_would_take() -> None:
 
 @pytest.mark.parametrize("bound", [1, 5, 10])
 def test_an_answer_is_cut_at_its_bound(bound: int) -> None:
-    whole, cut = answer(HI), answer(replace(HI, max_tokens=bound))
+    whole, cut = answer(HI), answer(structs.replace(HI, max_tokens=bound))
     assert whole.text and cut.text
     assert whole.text.startswith(cut.text)
     assert (tokens_of(cut.text), cut.finish) == (bound, "length")
@@ -107,7 +109,7 @@ def test_an_answer_is_cut_at_its_bound(bound: int) -> None:
 
 
 def test_a_bound_that_is_not_reached_cuts_nothing() -> None:
-    assert answer(replace(HI, max_tokens=1000)).text == answer(HI).text
+    assert answer(structs.replace(HI, max_tokens=1000)).text == answer(HI).text
 
 
 # Thinking
@@ -123,7 +125,7 @@ def test_what_is_thought_is_counted_and_shown_only_where_the_model_shows_it(show
 
 
 def test_what_is_thought_repeats_nothing_of_the_request() -> None:
-    asked = replace(HI, messages=[Message("user", "my card is 4111111111111111")])
+    asked = structs.replace(HI, messages=[Message("user", "my card is 4111111111111111")])
     reply = answer(asked, thinking(shown=True))
     assert "4111" not in reply.reasoning + (reply.text or "")
 
@@ -133,13 +135,13 @@ def test_what_is_thought_repeats_nothing_of_the_request() -> None:
 
 @pytest.mark.parametrize(("payee", "score"), [("tea-house", 7), (SUSPECT_PAYEE, 93)])
 def test_a_suspect_payee_is_scored_high(payee: str, score: int) -> None:
-    asked = replace(HI, messages=[Message("user", f"pay {payee}")], schema=JUDGE)
+    asked = structs.replace(HI, messages=[Message("user", f"pay {payee}")], schema=JUDGE)
     assert json.loads(answer(asked).text or "") == {"score": score}
 
 
 ASKS = [
-    replace(HI, schema=JUDGE),
-    replace(HI, messages=[Message("user", PAY)], tools=TOOLS, tool_choice="required"),
+    structs.replace(HI, schema=JUDGE),
+    structs.replace(HI, messages=[Message("user", PAY)], tools=TOOLS, tool_choice="required"),
 ]
 
 

@@ -134,7 +134,7 @@ def test_a_bucket_holds_what_was_not_taken_and_fills_evenly(
         assert abs(room.remaining - level) < 1 + 1e-6
         assert 0 <= room.remaining <= limit
         if level >= amount:
-            bucket.take(now, amount)
+            bucket.take(amount)
             exact.level, exact.at = level - amount, when
 
 
@@ -145,7 +145,8 @@ def test_who_comes_back_when_told_to_is_let_in(
 ) -> None:
     amount = min(amount, limit)
     bucket = Bucket(limit, window_s)
-    bucket.take(now, limit)
+    assert bucket.holds(now, limit)
+    bucket.take(limit)
     again = now + bucket.full_enough_in_s(now, amount)
     # A time of day has fewer digits than the bucket: the clock's next tick is late enough.
     assert bucket.holds(again + 1e-6, amount)

@@ -8,6 +8,7 @@ from typing import TypeVar
 import httpx
 import msgspec
 import pytest
+from msgspec import structs
 
 from harness.cli.casting import PAYERS
 from harness.clock import VirtualClock, run
@@ -321,7 +322,7 @@ SAY = Ask(model="gpt-4o", messages=[Message("system", "Be kind."), Message("user
 @pytest.mark.parametrize("provider", MODEL_PROVIDERS)
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_model_answers_whole_and_streamed_with_its_usage(provider: str, stream: bool) -> None:
-    reply = ask(provider, replace(SAY, stream=stream, include_usage=True))
+    reply = ask(provider, structs.replace(SAY, stream=stream, include_usage=True))
     assert reply.text and reply.text.startswith("Whom shall I pay")
     assert reply.finish == "stop"
     assert reply.usage and reply.usage.prompt > 0 and reply.usage.completion > 10
@@ -330,7 +331,7 @@ def test_a_model_answers_whole_and_streamed_with_its_usage(provider: str, stream
 @pytest.mark.parametrize("provider", MODEL_PROVIDERS)
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_model_calls_the_tool_it_must(provider: str, stream: bool) -> None:
-    asked = replace(SAY, tools=[TOOL], tool_choice="required", stream=stream)
+    asked = structs.replace(SAY, tools=[TOOL], tool_choice="required", stream=stream)
     reply = ask(provider, asked)
     assert [call.name for call in reply.tool_calls] == ["look_up"]
     assert msgspec.json.decode(reply.tool_calls[0].arguments) == {"word": "example"}
@@ -338,13 +339,13 @@ def test_a_model_calls_the_tool_it_must(provider: str, stream: bool) -> None:
 
 @pytest.mark.parametrize("provider", MODEL_PROVIDERS)
 def test_a_model_keeps_a_schema(provider: str) -> None:
-    asked = replace(SAY, schema=Schema("word", TOOL.parameters))
+    asked = structs.replace(SAY, schema=Schema("word", TOOL.parameters))
     assert msgspec.json.decode(ask(provider, asked).text or "") == {"word": "example"}
 
 
 @pytest.mark.parametrize("provider", MODEL_PROVIDERS)
 def test_a_model_stops_at_the_bound_it_was_given(provider: str) -> None:
-    reply = ask(provider, replace(SAY, max_tokens=5))
+    reply = ask(provider, structs.replace(SAY, max_tokens=5))
     assert reply.finish == "length"
     assert reply.usage and reply.usage.completion == 5
 
@@ -353,7 +354,7 @@ def test_a_model_stops_at_the_bound_it_was_given(provider: str) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_overloaded_model_provider_is_a_fault(provider: str, stream: bool) -> None:
     with pytest.raises(Overloaded) as told:
-        ask(provider, replace(SAY, stream=stream), limits=DOWN)
+        ask(provider, structs.replace(SAY, stream=stream), limits=DOWN)
     assert not isinstance(told.value, RateLimited)
 
 
@@ -374,7 +375,7 @@ def test_a_wrong_key_of_a_model_is_told_as_such(provider: str) -> None:
 @pytest.mark.parametrize("provider", MODEL_PROVIDERS)
 def test_a_model_that_nobody_has_is_malformed(provider: str) -> None:
     with pytest.raises(Malformed):
-        ask(provider, replace(SAY, model="gpt-99"))
+        ask(provider, structs.replace(SAY, model="gpt-99"))
 
 
 @pytest.mark.parametrize("provider", MODEL_PROVIDERS)
@@ -387,4 +388,4 @@ def test_an_answer_of_a_model_that_is_none_is_malformed(
         return httpx.Response(status, headers={"content-type": kind}, content=body)
 
     with pytest.raises(Malformed):
-        ask(provider, replace(SAY, stream=stream), answer=answer)
+        ask(provider, structs.replace(SAY, stream=stream), answer=answer)

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from harness.providers import flat as wire
 from harness.providers.call import Call, Endpoint, Overloaded, ProviderFault, RateLimited
@@ -195,8 +196,8 @@ def test_every_call_takes_the_whole_draw_of_its_place_and_a_description_takes_no
 
     async def main(at: Visit) -> None:
         paid = await at.ask(wire.pay(AT, NEW), key)
-        asked_later = await at.ask(wire.query(AT, "o-1"), replace(key, stage="query"))
-        other = await at.ask(wire.query(AT, "o-1"), replace(key, turn=3))
+        asked_later = await at.ask(wire.query(AT, "o-1"), structs.replace(key, stage="query"))
+        other = await at.ask(wire.query(AT, "o-1"), structs.replace(key, turn=3))
         assert paid.answer.told_us == paid.answer.took_us == asked_later.answer.took_us
         assert 100_000 < paid.answer.took_us != other.answer.took_us
         described = await at.send(httpx.Request("GET", AT.url(wire.DESCRIPTION_PATH)))

@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-from dataclasses import replace
 
 import httpx
 import msgspec
 import pytest
 from hypothesis import given, settings
+from msgspec import structs
 
 from harness.flow.tools import TOOLS
 from harness.providers import GATEWAYS
@@ -78,7 +78,7 @@ def hop_us(gateway: Gateway, target: int = 0) -> int:
 @ALL
 def test_an_answer_takes_what_its_model_takes_and_the_hop(gateway: Gateway) -> None:
     through = ask(gateway, HI)
-    straight = direct(replace(HI, model="gpt-4o"))
+    straight = direct(structs.replace(HI, model="gpt-4o"))
     assert through.value.text == straight.value.text
     assert through.answer.took_us == straight.answer.took_us + hop_us(gateway)
     assert through.answer.took_us == through.answer.told_us
@@ -88,9 +88,9 @@ def test_an_answer_takes_what_its_model_takes_and_the_hop(gateway: Gateway) -> N
 def test_a_streams_first_token_comes_by_the_hop_later_and_by_what_streams_wait(
     gateway: Gateway,
 ) -> None:
-    asked = replace(HI, stream=True, include_usage=True)
+    asked = structs.replace(HI, stream=True, include_usage=True)
     through = ask(gateway, asked).answer
-    straight = direct(replace(asked, model="gpt-4o")).answer
+    straight = direct(structs.replace(asked, model="gpt-4o")).answer
     waits_us = hop_us(gateway) + round(PROFILES[gateway.NAME].hop.stream_ms * 1e3)
     assert through.first_token_us == straight.first_token_us + waits_us
     assert through.took_us == straight.took_us + waits_us
@@ -98,7 +98,7 @@ def test_a_streams_first_token_comes_by_the_hop_later_and_by_what_streams_wait(
 
 def test_openrouters_first_byte_is_no_token() -> None:
     gateway = GATEWAYS["openrouter"]
-    answer = ask(gateway, replace(HI, stream=True)).answer
+    answer = ask(gateway, structs.replace(HI, stream=True)).answer
     assert answer.body.startswith(b": OPENROUTER PROCESSING\n\n")
     assert answer.first_byte_us == pytest.approx(hop_us(gateway) / 2, abs=1)
     assert answer.first_token_us > 10 * answer.first_byte_us
@@ -140,22 +140,22 @@ def test_a_gateways_own_workers_are_busy_for_the_hop_alone() -> None:
 def test_any_model_is_asked_by_its_name_with_or_without_its_vendor(
     gateway: Gateway, model: str, provider: str, name: str
 ) -> None:
-    reply = ask(gateway, replace(HI, model=model)).value
+    reply = ask(gateway, structs.replace(HI, model=model)).value
     assert reply.model == gateway.told_name(provider, name)
-    assert reply.usage == direct(replace(HI, model=name), provider).value.usage
+    assert reply.usage == direct(structs.replace(HI, model=name), provider).value.usage
 
 
 @ALL
 @pytest.mark.parametrize("model", ["gpt-9", "openai/gpt-9", "openai/", "/", "@"])
 def test_what_nobody_has_is_refused_at_the_door(gateway: Gateway, model: str) -> None:
     with pytest.raises(Malformed):
-        ask(gateway, replace(HI, model=model))
+        ask(gateway, structs.replace(HI, model=model))
 
 
 @pytest.mark.parametrize("name", ["openrouter", "litellm", "portkey"])
 def test_a_model_of_a_vendor_that_nobody_knows_is_not_taken_for_anothers(name: str) -> None:
     with pytest.raises(Malformed):
-        ask(GATEWAYS[name], replace(HI, model="nobody/gpt-4o"))
+        ask(GATEWAYS[name], structs.replace(HI, model="nobody/gpt-4o"))
 
 
 @ALL
@@ -181,7 +181,9 @@ def test_a_gateway_lists_every_model_behind_it_as_it_spells_them(gateway: Gatewa
 @ALL
 def test_tools_go_through_and_come_back(gateway: Gateway) -> None:
     wish = "Please pay 12.50 CNY to tea-house with my balance."
-    asked = replace(HI, messages=[Message("user", wish)], tools=TOOLS, tool_choice="required")
+    asked = structs.replace(
+        HI, messages=[Message("user", wish)], tools=TOOLS, tool_choice="required"
+    )
     (call,) = ask(gateway, asked).value.tool_calls
     assert call.name == "authorize_payment"
 
@@ -194,10 +196,10 @@ def test_tools_go_through_and_come_back(gateway: Gateway) -> None:
 def test_when_the_model_is_down_another_one_answers_a_hop_later(
     gateway: Gateway, stream: bool
 ) -> None:
-    asked = replace(HI, stream=stream)
+    asked = structs.replace(HI, stream=stream)
     fails_over = config(outages=DOWN, fallbacks={"gpt-4o": "claude-3-5-haiku"})
     through = ask(gateway, asked, fails_over)
-    straight = direct(replace(asked, model="claude-3-5-haiku"), "anthropic")
+    straight = direct(structs.replace(asked, model="claude-3-5-haiku"), "anthropic")
     assert through.value.model == gateway.told_name("anthropic", "claude-3-5-haiku")
     assert through.value.text == straight.value.text
     hops_us = hop_us(gateway, 0) + hop_us(gateway, 1)
@@ -230,12 +232,12 @@ def test_a_rate_limit_of_the_model_fails_over_and_a_bad_request_does_not() -> No
         "gpt-4o": msgspec.structs.replace(MODELS["gpt-4o"], limits=none),
     }
     fallbacks = {"gpt-4o": "gpt-4o-mini", "gpt-9": "gpt-4o-mini"}
-    asked = replace(HI, messages=[Message("user", "many words " * 9)])
+    asked = structs.replace(HI, messages=[Message("user", "many words " * 9)])
     gateway = GATEWAYS["litellm"]
     reply = ask(gateway, asked, config(models=limited, fallbacks=fallbacks)).value
     assert reply.model == "gpt-4o-mini"
     with pytest.raises(Malformed):
-        ask(gateway, replace(HI, model="openai/gpt-9"), config(fallbacks=fallbacks))
+        ask(gateway, structs.replace(HI, model="openai/gpt-9"), config(fallbacks=fallbacks))
 
 
 def test_the_story_of_an_outage_in_the_middle_of_a_run() -> None:
@@ -266,7 +268,7 @@ def test_the_story_of_an_outage_in_the_middle_of_a_run() -> None:
 def test_when_all_are_down_the_trouble_is_told_after_all_tries(
     gateway: Gateway, stream: bool, fallbacks: dict[str, str]
 ) -> None:
-    asked = replace(HI, stream=stream)
+    asked = structs.replace(HI, stream=stream)
     told = send(gateway, asked, config(outages=DOWN, fallbacks=fallbacks))
     with pytest.raises(Overloaded) as caught:
         decode_reply(told.status, told.headers, told.body)
@@ -285,7 +287,7 @@ def test_a_limit_of_the_gateway_is_its_own_and_told_at_once(gateway: Gateway, st
     limited = config(gateways={gateway.NAME: profile})
 
     async def main(visitor: Visit) -> Answer:
-        call = gateway.chat(at(gateway), replace(HI, stream=stream))
+        call = gateway.chat(at(gateway), structs.replace(HI, stream=stream))
         await visitor.ask(call)
         return await visitor.send(call.request)
 
@@ -319,7 +321,7 @@ def test_litellm_tells_what_the_answer_cost_at_the_vendors_price() -> None:
 
 @ALL
 def test_no_body_makes_a_gateway_fail_or_stumble(gateway: Gateway) -> None:
-    asked = replace(HI, tools=TOOLS, tool_choice="required", max_tokens=99, stream=True)
+    asked = structs.replace(HI, tools=TOOLS, tool_choice="required", max_tokens=99, stream=True)
     good = gateway.chat(at(gateway), asked).request.content
 
     @settings(max_examples=40, deadline=None)

@@ -28,7 +28,7 @@ def _logged(*asked: httpx.Request, mocks: MockConfig | None = None) -> list[dict
     async def main() -> None:
         host = Host(VirtualClock(), mocks or fast_mocks())
         for request in asked:
-            log.note(request.method, request.url.path, await host(request))
+            log.note(request.method, request.url.path, host.decide(request))
 
     run("virtual", main())
     return [msgspec.json.decode(line) for line in out.getvalue().splitlines()]
@@ -44,6 +44,7 @@ def test_a_line_says_who_served_what_and_for_how_long() -> None:
         "status": 200,
         "injected_ms": 20.0,
         "queue_ms": 0.0,
+        "work_ms": 0.0,
         "draw": "0.3.1.intent.1",
     }
 
@@ -89,7 +90,7 @@ def test_calls_are_counted_by_provider_also_where_nothing_is_written() -> None:
     async def main() -> None:
         host = Host(VirtualClock(), fast_mocks())
         for path in ("/openai/x", "/wechat-ai/x", "/openai/y", "/x"):
-            log.note("POST", path, await host(_asked(path)))
+            log.note("POST", path, host.decide(_asked(path)))
 
     run("virtual", main())
     assert log.served == {"openai": 2, "wechat-ai": 1, "": 1}

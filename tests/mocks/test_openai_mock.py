@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-from dataclasses import replace
 
 import httpx
 import msgspec
 import pytest
 from hypothesis import given, settings
+from msgspec import structs
 
 from harness.flow.tools import TOOLS, read_wish
 from harness.flow.wish import QueryWish, RefundWish, SplitWish, Wish
@@ -27,7 +27,7 @@ from tests.providers.anything import bodies
 
 SETTLED: list[Outcome] = ["paid", "declined", "refunded", "reversed", "unknown"]
 HI = Ask(model="gpt-4o", messages=[Message("user", "hi")])
-GPT_9 = replace(HI, model="gpt-9")
+GPT_9 = structs.replace(HI, model="gpt-9")
 FAMILY: tuple[Dialect, ...] = (OPENAI, *DIALECTS)
 
 
@@ -119,7 +119,7 @@ def test_only_a_paid_payment_is_said_to_have_gone_through() -> None:
     ("text", "leaks"), [("hi", 0), ("my card is 4111111111111111, token wxs_00000000002a", 2)]
 )
 def test_secrets_in_any_message_are_counted_and_not_repeated(text: str, leaks: int) -> None:
-    asked = replace(HI, messages=[Message("system", text), Message("user", "hi")])
+    asked = structs.replace(HI, messages=[Message("system", text), Message("user", "hi")])
     told = answer(asked)
     assert told.told is not None
     assert told.told.leaks == leaks
@@ -127,7 +127,7 @@ def test_secrets_in_any_message_are_counted_and_not_repeated(text: str, leaks: i
 
 
 def test_usage_counts_four_characters_a_token() -> None:
-    asked = replace(HI, messages=[Message("system", "12345"), Message("user", "1234")])
+    asked = structs.replace(HI, messages=[Message("system", "12345"), Message("user", "1234")])
     told = answer(asked)
     reply = decode_reply(told.status, told.headers, told.body)
     assert reply.usage is not None
@@ -136,7 +136,7 @@ def test_usage_counts_four_characters_a_token() -> None:
 
 @pytest.mark.parametrize("asked_for", [True, False])
 def test_a_stream_ends_with_its_usage_only_where_asked(asked_for: bool) -> None:
-    told = answer(replace(HI, stream=True, include_usage=asked_for))
+    told = answer(structs.replace(HI, stream=True, include_usage=asked_for))
     reply = decode_reply(told.status, told.headers, told.body)
     assert (reply.usage is not None) is asked_for
 
@@ -252,7 +252,7 @@ def test_every_answer_tells_what_is_left_of_the_limits() -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_the_server_tells_how_long_it_worked_until_the_first_byte(stream: bool) -> None:
-    told = answer(replace(HI, stream=stream))
+    told = answer(structs.replace(HI, stream=stream))
     worked_ms = int(told.headers["openai-processing-ms"])
     assert worked_ms == pytest.approx(told.first_byte_us / 1e3, abs=0.51)
     assert told.headers["x-request-id"].startswith("req_")
@@ -293,7 +293,7 @@ def score(least: int = 0) -> Ask:
         "required": ["score"],
         "additionalProperties": False,
     }
-    return replace(HI, schema=Schema("score", msgspec.Raw(json.dumps(schema).encode())))
+    return structs.replace(HI, schema=Schema("score", msgspec.Raw(json.dumps(schema).encode())))
 
 
 def test_the_first_answer_by_a_schema_comes_late_and_only_that() -> None:
@@ -304,7 +304,7 @@ def test_the_first_answer_by_a_schema_comes_late_and_only_that() -> None:
         async def took(asked: Ask, of: DrawKey = draw) -> int:
             return (await at.send(OPENAI.chat(AT_MODEL, asked).request, of)).took_us
 
-        asks = [score(), score(), score(1), score(), replace(score(1), model="gpt-4o-mini")]
+        asks = [score(), score(), score(1), score(), structs.replace(score(1), model="gpt-4o-mini")]
         return [await took(asked) for asked in asks] + [await took(score(), NEXT_ROUND)]
 
     cold, warm, other, again, _, next_round = visit(main)
@@ -322,7 +322,7 @@ def test_a_weak_model_breaks_its_schema_as_often_as_its_profile_says() -> None:
     weak = msgspec.structs.replace(MODELS["mistral-small"], limits=None)
     assert weak.structure
     config = msgspec.structs.replace(CONFIG, models={"mistral-small": weak})
-    request = MISTRAL.chat(AT["mistral"], replace(score(), model="mistral-small"))
+    request = MISTRAL.chat(AT["mistral"], structs.replace(score(), model="mistral-small"))
 
     async def main(at: Visit) -> list[str]:
         said = []
@@ -343,7 +343,7 @@ def test_a_weak_model_breaks_its_schema_as_often_as_its_profile_says() -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_whoever_waits_for_deepseek_is_sent_lines_until_the_answer_comes(stream: bool) -> None:
-    asked = replace(HI, model="deepseek-r1-lite", stream=stream)
+    asked = structs.replace(HI, model="deepseek-r1-lite", stream=stream)
     slow = MODELS["deepseek-r1-lite"]
     assert slow.keep_alive
     alive = msgspec.structs.replace(slow.keep_alive, after_ms=100.0)
@@ -370,7 +370,7 @@ def test_whoever_waits_for_deepseek_is_sent_lines_until_the_answer_comes(stream:
 
 
 def test_what_deepseek_thinks_is_streamed_before_the_answer_and_counted() -> None:
-    told = answer(replace(HI, model="deepseek-r1-lite", stream=True, include_usage=True))
+    told = answer(structs.replace(HI, model="deepseek-r1-lite", stream=True, include_usage=True))
     reply = decode_reply(told.status, told.headers, told.body)
     assert reply.usage is not None
     assert len(reply.reasoning) == 4 * reply.usage.reasoning
@@ -408,7 +408,7 @@ def test_in_an_outage_nobody_is_answered_and_after_it_everybody(origin: float) -
 @pytest.mark.parametrize("dialect", FAMILY, ids=lambda of: of.NAME)
 def test_no_body_makes_a_provider_fail_or_stumble(dialect: Dialect) -> None:
     model = next(name for name, of in MODELS.items() if of.provider == dialect.NAME)
-    asked = replace(
+    asked = structs.replace(
         score(), model=model, tools=TOOLS, tool_choice="required", max_tokens=99, stream=True
     )
     good = dialect.chat(AT[dialect.NAME], asked).request.content

@@ -16,11 +16,11 @@ import pytest
 
 from harness.cli.mock_process import mock_process
 from harness.clock import run
+from harness.http1 import Sockets
 from harness.providers import wechat_ai
 from harness.providers.call import Call, Endpoint
 from harness.providers.openai import OPENAI
 from harness.providers.told import decode_told
-from harness.transport import socket_transport
 from mocks.host import MockConfig, endpoints
 from tests.cli.processes import PROC, children, running, until
 from tests.mocks.fast import chat, fast_mocks
@@ -95,7 +95,7 @@ def test_chunks_come_as_they_are_made_and_another_call_fits_in_between() -> None
     heard: list[str] = []
 
     async def main(url: str) -> None:
-        async with socket_transport() as transport:
+        async with Sockets() as transport:
             asked = OPENAI.chat(_at(url, "openai"), chat(stream=True)).request
             streamed = await transport.handle_async_request(asked)
             session = None
@@ -126,7 +126,7 @@ def test_it_ends_with_its_input_even_in_the_middle_of_an_answer() -> None:
     with _started(fast_mocks(SLOW)) as (process, url):
 
         async def main() -> None:
-            async with socket_transport() as transport:
+            async with Sockets() as transport:
                 asked = OPENAI.chat(_at(url, "openai"), chat(stream=True)).request
                 streamed = await transport.handle_async_request(asked)
                 assert process.stdin is not None
@@ -190,7 +190,7 @@ def _answer(call: Call[T]) -> tuple[httpx.Response, T]:
 
     async def main() -> tuple[httpx.Response, T]:
         async with (
-            socket_transport() as transport,
+            Sockets() as transport,
             contextlib.aclosing(await transport.handle_async_request(call.request)) as response,
         ):
             body = await response.aread()

@@ -2,9 +2,9 @@
 
 import asyncio
 
-import httpx
 import pytest
 
+from harness.in_process import InProcess
 from harness.providers import stripe as wire
 from harness.transport import measure
 from tests.mocks.stripe_shop import AT, PAY, WAIT, Answer, Shop, limited, visit
@@ -98,7 +98,8 @@ def test_a_caller_who_gave_up_finds_the_key_in_use_until_the_answer_would_have_c
     async def story(shop: Shop) -> None:
         async def call(key: str) -> int:
             request = wire.create_intent(AT, CREATE, key).request
-            given_up = await measure(httpx.MockTransport(shop.mock), shop.clock, request, 0.01)
+            mock = InProcess(shop.mock.decide, shop.clock)
+            given_up = await measure(mock, shop.clock, request, 0.01)
             return given_up.status
 
         assert await call("k") == 0

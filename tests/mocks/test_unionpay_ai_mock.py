@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from harness.providers import oauth
 from harness.providers import unionpay_ai as wire
@@ -353,9 +354,9 @@ def test_a_token_and_a_payment_of_one_turn_share_one_draw() -> None:
     async def main(at: Visit) -> None:
         token = (await at.ask(wire.ask_token(AT), key)).answer
         refresh = (
-            await at.ask(wire.ask_token(AT), replace(key, stage="refresh", attempt=2))
+            await at.ask(wire.ask_token(AT), structs.replace(key, stage="refresh", attempt=2))
         ).answer
-        paid = (await at.ask(pay(), replace(key, stage="pay"))).answer
+        paid = (await at.ask(pay(), structs.replace(key, stage="pay"))).answer
         assert token.told_us == token.took_us == refresh.took_us
         whole_us = token.took_us + paid.took_us
         assert token.took_us == round(whole_us * 0.2)

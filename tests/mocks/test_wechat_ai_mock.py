@@ -21,6 +21,7 @@ from mocks.figures import Fee, Limits
 from mocks.host import MockConfig
 from mocks.keys import private_key
 from mocks.ledger import BLOCKED_PAYEE
+from mocks.wechat_ai import KEPT_S
 from tests.mocks.visit import ADA, AT_PAY, BOB, CONFIG, KEY_ENDS_S, PAY, Visit, visit
 from tests.providers.by_hand import OAEP
 
@@ -45,6 +46,14 @@ async def own(at: Visit, operation: wire.Operation, order: Order) -> httpx.Reque
 async def expired_token(at: Visit) -> httpx.Request:
     token = await at.token()
     await at.clock.sleep_until(at.clock.now() + 900)
+    return request("pay.authorize", token, await at.key(), Order("o-2", ADA, "balance", 100))
+
+
+async def forgotten_token(at: Visit) -> httpx.Request:
+    """Who opens a session later makes the mock forget what ended an hour before."""
+    token = await at.token()
+    await at.clock.sleep_until(at.clock.now() + 900 + KEPT_S)
+    await at.token(BOB)
     return request("pay.authorize", token, await at.key(), Order("o-2", ADA, "balance", 100))
 
 
@@ -192,6 +201,7 @@ def refund(amount: int, **changed: str | int) -> Story:
 
 REFUSED: dict[str, tuple[Story, wire.RefusalCode]] = {
     "expired token": (expired_token, "TOKEN_EXPIRED"),
+    "expired long ago": (forgotten_token, "TOKEN_UNKNOWN"),
     "unknown token": (unknown_token, "TOKEN_UNKNOWN"),
     "token of another user": (token_of_another_user, "TOKEN_MISMATCH"),
     "token of another method": (token_of_another_method, "TOKEN_MISMATCH"),

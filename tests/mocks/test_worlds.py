@@ -7,6 +7,7 @@ import httpx
 import msgspec
 import pytest
 
+from harness.answer import play
 from harness.clock import VirtualClock, run
 from harness.providers import wechat_ai
 from harness.providers.call import Call, Endpoint
@@ -25,12 +26,12 @@ class House:
     """The door, and a client of it."""
 
     def __init__(self) -> None:
-        clock = VirtualClock()
-        self.worlds = Worlds(clock, MOCKS)
-        self.door = Admin(clock, self.worlds, MOCKS.seed, clock.now())
+        self.clock = VirtualClock()
+        self.worlds = Worlds(self.clock, MOCKS)
+        self.door = Admin(self.clock, self.worlds, MOCKS.seed, self.clock.now())
 
     async def get(self, path: str, method: str = "GET") -> httpx.Response:
-        return await self.door(httpx.Request(method, IN_PROCESS_URL + path))
+        return await self._answer(httpx.Request(method, IN_PROCESS_URL + path))
 
     async def told(self, path: str) -> Any:
         answer = await self.get(path)
@@ -38,8 +39,11 @@ class House:
         return msgspec.json.decode(answer.content)
 
     async def ask(self, call: Call[T]) -> T:
-        answer = await self.door(call.request)
+        answer = await self._answer(call.request)
         return call.decode(answer.status_code, answer.headers, await answer.aread())
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        return await play(self.clock, self.door.decide(request))
 
     async def pay(self, world: str, order_no: str) -> None:
         at = _at(world, "wechat-ai")
