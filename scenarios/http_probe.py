@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import httpx
 
 from harness.flow.flow import Chat
-from harness.providers.call import Call, Malformed, Overloaded
+from harness.providers.call import Call, Endpoint, Malformed, Overloaded, request_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +16,10 @@ class HttpProbe:
     turns: int = 1
 
     async def run(self, chat: Chat) -> None:
+        at = Endpoint(self.url, "")
         for _ in range(chat.turns):
             async with chat.turn() as flow:
-                await flow.call("http", Call("http", httpx.Request("GET", self.url), _succeed))
+                await flow.call("http", Call("http", request_of("GET", at.url(""), {}), _succeed))
                 flow.outcome = "ok"
 
 

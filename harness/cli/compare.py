@@ -254,20 +254,25 @@ def _sweep(plan: Plan, as_json: bool) -> int:
 
 
 def _run(plan: Plan) -> tuple[RunSummary, Columns, Path]:
+    from pathlib import Path
+
     from harness.cli.looks import Looking
     from harness.cli.outcome import Started, run_of, store
     from harness.cli.progress import TurnBar
+    from harness.cli.room import new_run, room_in
     from harness.cli.rounds import run_rounds
 
     setup, started = plan.setup, Started.now()
+    what = Path(plan.scenario_name).stem
+    folder = new_run(plan.out, started.at, what, setup.clock, setup.seed)
     looking = Looking(plan.looks, setup.variants, plan.question)
     turns = setup.turns * len(setup.variants)
     with TurnBar(f"{plan.scenario_name}, {setup.clock} clock", turns) as bar:
-        course = run_rounds(setup, plan.jobs, bar, looking.planned, looking.enough)
+        course = run_rounds(setup, plan.jobs, bar, room_in(folder), looking.planned, looking.enough)
     run = run_of(setup, plan.scenario_name, plan.question, plan.swept)
     if plan.looks:
         run = replace(run, looks=looking.told(course))
-    return store(run, course, started, plan.out)
+    return (*store(run, course, started, folder), folder)
 
 
 def _with_session_share(plan: Plan, share: float) -> Plan:

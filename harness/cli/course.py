@@ -6,26 +6,54 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import Protocol
 
 from harness.load.engine import Tally
+from harness.record import Columns, FlowRow, Spool, columns_of_spools, spooled
 
 
 class Progress(Protocol):
-    """Shows how far a run is. It may start a thread, so it is started after workers are forked.
-    Starting it again changes nothing."""
+    """Shows how far a run is."""
 
-    def start(self) -> None: ...
-    def advance(self, turns: int) -> None: ...
+    def watch(self, tally: Tally) -> None:
+        """Show this tally from now on, as it grows. It may start a thread, so it is called after
+        workers are forked."""
 
 
 @dataclass(slots=True)
 class Course:
-    """What finished, and why the run stopped early if it did."""
+    """What finished, and why the run stopped early if it did. Its turns are on disk, in files of
+    their own below `room`, so that a long run takes no more memory than a short one, and one that
+    is killed has lost next to nothing."""
 
+    room: Path
     tally: Tally = field(default_factory=Tally)
+    """Without rows."""
     rounds_finished: int = 0
     stopped: str = ""
+    spools: list[Path] = field(default_factory=list)
+    """Those of the turns in the tally."""
+
+    def spool(self, name: object) -> Spool:
+        """A new one, whose turns will be in the tally."""
+        path = self.path_of(name)
+        self.spools.append(path)
+        return Spool(path)
+
+    def path_of(self, name: object) -> Path:
+        self.room.mkdir(parents=True, exist_ok=True)
+        return self.room / str(name)
+
+    def turns(self) -> Iterator[FlowRow]:
+        """Of the spools that are closed, from disk, in no certain order."""
+        for path in self.spools:
+            for rows in spooled(path):
+                yield from rows.flows
+
+    def columns(self) -> Columns:
+        """All of them in the one order of the files, with their spans."""
+        return columns_of_spools(self.spools)
 
 
 Enough = Callable[[Course], bool]

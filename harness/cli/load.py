@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,11 +30,16 @@ from harness.cli.options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.cli.course import Course
+    from harness.cli.course import Course, Progress
+    from harness.cli.open_load import Load
     from harness.cli.outcome import Run
     from harness.cli.problems import Problems
     from harness.cli.setup import Options
     from harness.record import Columns, RunSummary
+
+    Play = Callable[[Progress, Path], Course]
+
+MOST_WORKERS = 256
 
 
 def load(
@@ -56,6 +63,23 @@ def load(
         str,
         typer.Option(metavar="LIST", help="The mitigations that are on: prewarm,token_cache,..."),
     ] = "baseline",
+    arrivals: Annotated[
+        str,
+        typer.Option(metavar="poisson|constant", help="Come whenever they like, or evenly spaced."),
+    ] = "poisson",
+    drain: Annotated[
+        str | None,
+        typer.Option(
+            metavar="S",
+            help="Seconds after the last arrival in which turns may end; others are cut off and "
+            "count as never answered.  [default: until all have ended]",
+            show_default=False,
+        ),
+    ] = None,
+    workers: Annotated[
+        str,
+        typer.Option(metavar="N", help="Processes that share the load, on the real clock."),
+    ] = "1",
     url: Annotated[str | None, typer.Option(metavar="URL", help='What "http" probes.')] = None,
     seed: Seed = "1",
     clock: Clock = "real",
@@ -76,17 +100,21 @@ def load(
     """Run one strategy, or probe one URL, at an open-model rate.
 
     Turns come at their rate whatever the answers do, and response times count from when a turn was
-    due. Exit code 0 means that the run can be believed, 4 that it cannot, 2 that the command was
-    wrong.
+    due. What N workers do together does not depend on N. Exit code 0 means that the run can be
+    believed, 4 that it cannot, 2 that the command was wrong.
     """
+    from pathlib import Path
+
     from harness.cli.outcome import Started, exit_code, store
     from harness.cli.problems import Problems
+    from harness.cli.progress import TurnBar
+    from harness.cli.room import new_run, room_in
     from harness.cli.setup import Options
 
     problems = Problems()
     rate = problems.given("--rate", rate, "turns per second, as in --rate 20")
     duration = problems.given("--duration", duration, "seconds of arrivals, as in --duration 10")
-    duration_s = problems.number("--duration", duration, 0.1, 1_000_000)
+    asked = _asked(problems, duration, arrivals, drain, workers, clock)
     folder = problems.folder("--out", out)
     options = Options(
         scenario=scenario,
@@ -102,45 +130,81 @@ def load(
         fallback=fallback,
         capacity=capacity,
     )
+    make = _probe if scenario == "http" else _load
+    run, turns, play = make(problems, options, url, strategy, asked)
     started = Started.now()
-    if scenario == "http":
-        run, course = _probe(problems, options, url, strategy, duration_s)
-    else:
-        run, course = _load(problems, options, url, strategy, duration_s)
-    summary, columns, kept = store(run, course, started, folder)
+    kept = new_run(folder, started.at, Path(scenario).stem, run.clock, run.seed)
+    with TurnBar(f"{scenario}, {run.clock} clock", turns) as bar:
+        course = play(bar, room_in(kept))
+    summary, columns = store(run, course, started, kept, spreads=run.clock == "real")
     _print(summary, columns, kept, json)
     return exit_code(summary)
 
 
+def _asked(
+    problems: Problems,
+    duration: str,
+    arrivals: str,
+    drain: str | None,
+    workers: str,
+    clock: str,
+) -> Load:
+    """All but the rate, which whoever checks the other options checks too."""
+    from harness.cli.open_load import Load
+
+    count = problems.whole("--workers", workers, 1, MOST_WORKERS)
+    if count > 1 and clock == "virtual":
+        problems.add(
+            f"--workers {count}: on the virtual clock one process plays it all, and no real time "
+            "passes that others could share; leave it out"
+        )
+    return Load(
+        rate=1.0,
+        duration_s=problems.number("--duration", duration, 0.1, 1_000_000),
+        arrivals=problems.arrivals("--arrivals", arrivals),
+        drain_s=None if drain is None else problems.number("--drain", drain, 0, 1_000_000),
+        workers=count,
+    )
+
+
 def _load(
-    problems: Problems, options: Options, url: str | None, strategy: str, duration_s: float
-) -> tuple[Run, Course]:
+    problems: Problems, options: Options, url: str | None, strategy: str, asked: Load
+) -> tuple[Run, float, Play]:
+    """What it is, how many turns there will be on average, and what plays it."""
+    from functools import partial
+
     from harness.cli.open_load import run_load
     from harness.cli.outcome import run_of
-    from harness.cli.progress import TurnBar
     from harness.cli.setup import checked
 
     if url is not None:
         problems.add('--url is only for "load http"; leave it out')
     setup = checked(options, problems, [problems.strategy("--strategy", strategy)])
-    with TurnBar(f"{options.scenario}, {setup.clock} clock", setup.rate * duration_s) as bar:
-        return run_of(setup, options.scenario), run_load(setup, duration_s, bar)
+    load = replace(asked, rate=setup.rate)
+    run = run_of(setup, options.scenario)
+    run = replace(
+        run,
+        parameters={**run.parameters, **_told(load)},
+        discarded_turns=run.discarded_turns * load.workers,
+    )
+    return run, load.rate * load.duration_s, partial(run_load, setup, load)
 
 
 def _probe(
-    problems: Problems, options: Options, url: str | None, strategy: str, duration_s: float
-) -> tuple[Run, Course]:
+    problems: Problems, options: Options, url: str | None, strategy: str, asked: Load
+) -> tuple[Run, float, Play]:
+    from functools import partial
+
     from harness.cli.casting import Variant
     from harness.cli.open_load import run_probe
     from harness.cli.outcome import Run
-    from harness.cli.progress import TurnBar
     from harness.cli.setup import LEAST_RATE, MOST_RATE, MOST_SEED
     from harness.flow.strategy import Strategy
     from harness.stats.analysis import Question
     from scenarios.http_probe import HttpProbe
 
     seed = problems.whole("--seed", options.seed, 0, MOST_SEED)
-    rate = problems.number("--rate", options.rate, LEAST_RATE, MOST_RATE)
+    load = replace(asked, rate=problems.number("--rate", options.rate, LEAST_RATE, MOST_RATE))
     if problems.clock(options.clock) == "virtual":
         problems.add("--clock virtual: a URL is probed on the real clock only; leave it out")
     only_flows = (
@@ -162,13 +226,18 @@ def _probe(
         endpoints="real",
         seed=seed,
         rounds=1,
-        parameters={"rate": rate},
+        parameters={"rate": load.rate, **_told(load)},
         profiles={},
         provenance={},
         question=Question(seed=seed),
     )
-    with TurnBar("http, real clock", rate * duration_s) as bar:
-        return run, run_probe(probe, seed, rate, duration_s, bar)
+    return run, load.rate * load.duration_s, partial(run_probe, probe, seed, load)
+
+
+def _told(load: Load) -> dict[str, float | str]:
+    """Its parameters for run.json, those apart that are told elsewhere."""
+    drain = {} if load.drain_s is None else {"drain_s": load.drain_s}
+    return {"arrivals": load.arrivals, **drain}
 
 
 def _print(summary: RunSummary, columns: Columns, folder: Path, as_json: bool) -> None:

@@ -106,7 +106,7 @@ class Looking:
         if not self.planned:
             return True
         self.used += 1
-        found = primary_effects(course.tally.rows.flows, self.variants, self.question)
+        found = primary_effects(course.turns(), self.variants, self.question)
         self.certain = certain([effect.verdict for effect in found])
         return self.certain
 

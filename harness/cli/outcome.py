@@ -15,6 +15,7 @@ from harness.cli.claims import claim_summaries, fee_summaries
 from harness.cli.course import Course
 from harness.cli.exits import INVALID, PASS
 from harness.cli.machine import machine
+from harness.cli.room import clear
 from harness.cli.wiring import Setup
 from harness.clock import ClockName
 from harness.load.health import examine
@@ -34,7 +35,7 @@ from mocks.profile import Profile, fingerprint
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-LIBRARIES = ("numpy", "scipy", "httpx", "aiohttp")
+LIBRARIES = ("numpy", "scipy", "httpx", "httptools")
 """Those that a figure can hang on, beside Python itself."""
 
 
@@ -74,17 +75,16 @@ class Run:
 
 
 def store(
-    run: Run, course: Course, started: Started, out: Path
-) -> tuple[RunSummary, Columns, Path]:
-    """Write the run to a folder of its own below `out` and make out/latest point at it."""
-    rows = course.tally.rows
-    record.sort(rows)
-    columns = record.columns_of(rows)
-    health, reasons = examine(course.tally, columns, run.clock)
+    run: Run, course: Course, started: Started, folder: Path, *, spreads: bool = False
+) -> tuple[RunSummary, Columns]:
+    """Make the folder, whose room the course was spooled in, a whole run, and point `latest` at it.
+
+    `spreads` says whether the run could have had more workers.
+    """
+    columns = record.gather(course.spools, folder)
+    health, reasons = examine(course.tally, columns, run.clock, spreads=spreads)
     if course.stopped:
         reasons.insert(0, course.stopped)
-    name = f"{started.at:%Y%m%d-%H%M%S}-{Path(run.scenario_name).stem}-{run.clock}-s{run.seed}"
-    folder = record.new_folder(out, name)
     question = run.question
     summary = RunSummary(
         run_id=folder.name,
@@ -103,7 +103,7 @@ def store(
         profiles=dict(run.profiles),
         provenance=dict(run.provenance),
         versions={library: metadata.version(library) for library in LIBRARIES},
-        rows_sha256=record.sha256(rows),
+        rows_sha256=record.sha256(columns),
         valid=not reasons,
         invalid_because=reasons,
         health=health,
@@ -119,9 +119,10 @@ def store(
         claims=list(run.claims),
     )
     summary = with_findings(summary, analyse(columns, run.variants, question))
-    summary = record.write(folder, summary, columns)
+    summary = record.finish(folder, summary)
+    clear(folder)
     record.point_latest(folder)
-    return summary, columns, folder
+    return summary, columns
 
 
 def run_of(

@@ -9,6 +9,7 @@ does. On the real clock the weather is always one, and the machine is the noise.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from msgspec import structs
 
@@ -19,7 +20,7 @@ from harness.cli.rounds import run_rounds
 from harness.cli.slowing import slowed
 from harness.cli.wiring import Setup, in_process_arms
 from harness.cli.workers import run_in_workers
-from harness.load.engine import Tally, round_schedule, run_round
+from harness.load.engine import Tally, Tell, round_schedule, run_round
 from harness.stats.order import Pairing
 
 FIRST, SECOND = "A", "B"
@@ -111,14 +112,15 @@ def arm_name(percent: float) -> str:
     return f"+{percent:g}%"
 
 
-def run_trial(trial: Trial, jobs: int, progress: Progress) -> Course:
-    """Play it all. An interrupt or a bug ends it early and is told in the course."""
+def run_trial(trial: Trial, jobs: int, progress: Progress, room: Path) -> Course:
+    """Play it all. An interrupt or a bug ends it early and is told in the course. Turns are spooled
+    in `room`."""
     setup = replace(trial.same.arms[0], rounds=trial.rounds)
     if setup.clock == "real":
         variants = tuple(arm.variants[0] for arm in trial.same.arms)
         turns = setup.turns * trial.same.pairs
-        return run_rounds(replace(setup, variants=variants, turns=turns), jobs, progress)
-    course = Course()
+        return run_rounds(replace(setup, variants=variants, turns=turns), jobs, progress, room)
+    course = Course(room)
     with stopping(course, trial.rounds):
         play = Play(tuple(trial.parts))
         run_in_workers(play, setup, jobs, [range(trial.rounds)], course, progress)
@@ -131,17 +133,15 @@ class Play:
 
     parts: tuple[Part, ...]
 
-    def __call__(self, setup: Setup, round_: int) -> Tally:
+    def __call__(self, setup: Setup, round_: int, tell: Tell) -> Tally:
         part = next(part for part in self.parts if round_ in part.rounds)
         tally = Tally()
-        _play(part, round_, tally)
-        if not part.keeps_spans:
-            # Verdicts need response times alone, and there are seven spans to each.
-            tally.rows.spans.clear()
+        # Verdicts need response times alone, and there are seven spans to each.
+        _play(part, round_, tally, tell if part.keeps_spans else lambda turn, _: tell(turn, []))
         return tally
 
 
-def _play(part: Part, round_: int, tally: Tally) -> None:
+def _play(part: Part, round_: int, tally: Tally, tell: Tell) -> None:
     clock = clocks.VirtualClock()
     first = part.arms[0]
 
@@ -155,7 +155,7 @@ def _play(part: Part, round_: int, tally: Tally) -> None:
             turns_each=first.scenario.turns,
             rate=first.rate,
         )
-        await run_round(clock, arms, schedule, tally)
+        await run_round(clock, arms, schedule, tally, tell=tell)
 
     clocks.run("virtual", main())
 

@@ -16,6 +16,7 @@ from harness.cli.casting import USUAL
 from harness.cli.exits import BadInput
 from harness.clock import ClockName
 from harness.flow.strategy import MITIGATIONS, Strategy, strategy_of
+from harness.load.arrivals import Arrivals
 from harness.record import Tolerance
 from mocks.host import LOOPBACK
 from mocks.profile import (
@@ -126,6 +127,12 @@ class Problems:
             self.add(f"--clock must be virtual or real, not {text!r}")
             return "virtual"
         return cast(ClockName, text)
+
+    def arrivals(self, option: str, text: str) -> Arrivals:
+        if text not in get_args(Arrivals):
+            self.add(f"{option} must be {' or '.join(get_args(Arrivals))}, not {text!r}")
+            return "poisson"
+        return cast(Arrivals, text)
 
     def mitigations(self, option: str, text: str) -> list[str]:
         """In their usual order, however they are spelled or ordered; at least one."""

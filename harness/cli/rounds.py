@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from itertools import chain
+from pathlib import Path
 
 from harness import clock as clocks
 from harness.cli.course import Course, Enough, Progress, batches, stopping
@@ -13,7 +14,7 @@ from harness.cli.ways import socket_ways
 from harness.cli.wiring import Setup, in_process_arms, socket_arms
 from harness.cli.workers import run_in_workers
 from harness.clock import Clock
-from harness.load.engine import Arm, Due, Tally, round_schedule, run_round
+from harness.load.engine import Arm, Due, Tally, Tell, round_schedule, run_round
 
 WARM_UP_ROUND = -1
 """On the real clock a first, unrecorded turn a strategy opens connections and loads code."""
@@ -23,13 +24,14 @@ def run_rounds(
     setup: Setup,
     jobs: int,
     progress: Progress,
+    room: Path,
     looks: Sequence[int] = (),
     enough: Enough = lambda course: True,
 ) -> Course:
     """Run the rounds up to each look, until at a look there is enough; without looks named there
     is one, at the end. What a round does depends on none of this. An interrupt or a bug ends the
-    run early and is told in the course."""
-    course = Course()
+    run early and is told in the course. Turns are spooled in `room`."""
+    course = Course(room)
     planned = batches(course, looks or (setup.rounds,), enough)
     with stopping(course, setup.rounds):
         if setup.clock == "real":
@@ -41,37 +43,35 @@ def run_rounds(
     return course
 
 
-def one_virtual_round(setup: Setup, round_: int) -> Tally:
+def one_virtual_round(setup: Setup, round_: int, tell: Tell | None = None) -> Tally:
     """The whole round on a virtual loop of its own: it depends on nothing that ran before it."""
     tally = Tally()
-    _play_virtual(setup, round_, tally)
+    _play_virtual(setup, round_, tally, tell)
     return tally
 
 
-def _play_virtual(setup: Setup, round_: int, tally: Tally) -> None:
+def _play_virtual(setup: Setup, round_: int, tally: Tally, tell: Tell | None) -> None:
     clock = clocks.VirtualClock()
 
     async def main() -> None:
         arms = in_process_arms(setup, round_, clock)
-        await run_round(clock, arms, _schedule(setup, round_, arms), tally)
+        await run_round(clock, arms, _schedule(setup, round_, arms), tally, tell=tell)
 
     clocks.run("virtual", main())
 
 
 def _run_here(setup: Setup, planned: Iterable[range], course: Course, progress: Progress) -> None:
-    progress.start()
+    progress.watch(course.tally)
     for round_ in chain.from_iterable(planned):
-        before = course.tally.finished
-        _play_virtual(setup, round_, course.tally)
+        with course.spool(round_) as spool:
+            _play_virtual(setup, round_, course.tally, spool.add)
         course.rounds_finished += 1
-        progress.advance(course.tally.finished - before)
 
 
 def _run_real(setup: Setup, planned: Iterable[range], course: Course, progress: Progress) -> None:
-    clock = clocks.RealClock()
-    progress.start()
+    progress.watch(course.tally)
     with mock_process(setup.mocks, setup.mocks_port) as base_url:
-        clocks.run("real", _real_rounds(setup, base_url, clock, planned, course, progress))
+        clocks.run("real", _real_rounds(setup, base_url, clocks.RealClock(), planned, course))
 
 
 @contextlib.asynccontextmanager
@@ -88,12 +88,7 @@ async def leaving_no_task() -> AsyncIterator[None]:
 
 
 async def _real_rounds(
-    setup: Setup,
-    base_url: str,
-    clock: Clock,
-    planned: Iterable[range],
-    course: Course,
-    progress: Progress,
+    setup: Setup, base_url: str, clock: Clock, planned: Iterable[range], course: Course
 ) -> None:
     """All on one set of connections. The next round is asked for, and a look taken, only when the
     one before has ended and nothing is being measured."""
@@ -106,7 +101,8 @@ async def _real_rounds(
             if round_ == WARM_UP_ROUND:
                 await run_round(clock, arms, schedule, Tally())
                 continue
-            await run_round(clock, arms, schedule, course.tally, lambda: progress.advance(1))
+            with course.spool(round_) as spool:
+                await run_round(clock, arms, schedule, course.tally, tell=spool.add)
             course.rounds_finished += 1
 
 

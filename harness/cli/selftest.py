@@ -201,14 +201,20 @@ def _tell(asked: Asked, as_json: bool) -> int:
 
 
 def _run(asked: Asked) -> tuple[SelftestSummary, Path]:
+    from pathlib import Path
+
     from harness.cli.outcome import Started
     from harness.cli.pairs import run_trial, trial_of
     from harness.cli.progress import TurnBar
+    from harness.cli.room import new_run, room_in
     from harness.cli.selftest_outcome import store_selftest, summarise
 
-    started = Started.now()
-    trial = trial_of(asked.setup, asked.pairs, asked.stage, SLOWED_PERCENTS)
+    started, setup = Started.now(), asked.setup
+    what = f"selftest-{Path(asked.scenario_name).stem}"
+    folder = new_run(asked.out, started.at, what, setup.clock, setup.seed)
+    trial = trial_of(setup, asked.pairs, asked.stage, SLOWED_PERCENTS)
     with TurnBar(f"selftest of {asked.scenario_name}", trial.turns) as bar:
-        course = run_trial(trial, asked.jobs, bar)
+        course = run_trial(trial, asked.jobs, bar, room_in(folder))
     summary = summarise(trial, course, asked.scenario_name, asked.primary, started)
-    return summary, store_selftest(summary, started, asked.out)
+    store_selftest(summary, folder)
+    return summary, folder

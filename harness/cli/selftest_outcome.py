@@ -8,11 +8,11 @@ from pathlib import Path
 
 import msgspec
 
-from harness import record
 from harness.cli.course import Course
 from harness.cli.machine import machine
 from harness.cli.outcome import LIBRARIES, Started, parameters_of, run_of
 from harness.cli.pairs import Part, Trial
+from harness.cli.room import clear
 from harness.load.health import examine
 from harness.record import Columns, Turns
 from harness.report.selftest import SelftestSummary, State
@@ -28,8 +28,7 @@ def summarise(
     trial: Trial, course: Course, scenario_name: str, primary: float, started: Started
 ) -> SelftestSummary:
     setup = trial.same.arms[0]
-    record.sort(course.tally.rows)
-    columns = record.columns_of(course.tally.rows)
+    columns = course.columns()
     health, reasons = examine(course.tally, columns, setup.clock)
     if course.stopped:
         reasons.insert(0, course.stopped)
@@ -82,14 +81,11 @@ def state_of(found: Calibration, invalid_because: Sequence[str]) -> tuple[State,
     return "PASS", [f"{told}, {promised} (the true rate may be up to {row.rate_hi:.1%})"]
 
 
-def store_selftest(summary: SelftestSummary, started: Started, out: Path) -> Path:
-    """Write it to a folder of its own below `out`; out/latest goes on naming the newest run."""
-    story = Path(summary.scenario).stem
-    name = f"{started.at:%Y%m%d-%H%M%S}-selftest-{story}-{summary.clock}-s{summary.seed}"
-    folder = record.new_folder(out, name)
+def store_selftest(summary: SelftestSummary, folder: Path) -> None:
+    """Write it to its run's folder; out/latest goes on naming the newest run of another verb."""
     text = msgspec.json.format(msgspec.json.encode(summary), indent=2)
     (folder / FILE).write_bytes(text + b"\n")
-    return folder
+    clear(folder)
 
 
 def _pairs(turns: Turns, part: Part | None, quantiles: Sequence[float]) -> list[PairFigures]:

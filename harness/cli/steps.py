@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from harness.cli.course import Course, Progress, stopping
 from harness.cli.open_load import Play, Schedule, player
@@ -12,7 +13,7 @@ from harness.cli.wiring import Setup
 from harness.load import arrivals
 from harness.load.engine import Arm, Due, Tally
 from harness.load.health import EVERY_TURN_FAILED, examine
-from harness.record import Step, columns_of
+from harness.record import Step, columns_of_spools
 from harness.stats.capacity import Played, Search, Wanted, judge, next_step
 
 PILOT_ROUND, PILOTS = -2, 20
@@ -26,16 +27,16 @@ Bar = Callable[[str, float], AbstractContextManager[Progress]]
 class Sweep:
     """What was measured, step by step; it grows, so an interrupt loses no step that had ended."""
 
-    course: Course = field(default_factory=Course)
+    course: Course
     steps: list[Step] = field(default_factory=list)
     settle_s: float = 0.0
     """For so long each step plays before its load is steady."""
 
 
-def run_sweep(setup: Setup, search: Search, duration_s: float, bar: Bar) -> Sweep:
+def run_sweep(setup: Setup, search: Search, duration_s: float, bar: Bar, room: Path) -> Sweep:
     """Every step in mocks and weather of its own. Its judged part lasts `duration_s`, or longer
-    where the rate is so low that the quantile needs it."""
-    sweep = Sweep()
+    where the rate is so low that the quantile needs it. Turns are spooled in `room`."""
+    sweep = Sweep(Course(room))
     with stopping(sweep.course), player(setup) as play:
         with bar("how long a conversation lasts", PILOTS * setup.scenario.turns) as progress:
             sweep.settle_s = _longest_s(setup, play, progress)
@@ -50,7 +51,8 @@ def _longest_s(setup: Setup, play: Play, progress: Progress) -> float:
     rate rises until the first of them end, and is steady from then on."""
     turns, tally = setup.scenario.turns, Tally()
     everyone = lambda arm: [Due(0.0, n, arm, f"c{n}", turns) for n in range(PILOTS)]  # noqa: E731
-    play(PILOT_ROUND, everyone, tally, progress)
+    progress.watch(tally)
+    play(PILOT_ROUND, everyone, tally, tally.rows.add)
     return float(math.ceil(max((row.end_s for row in tally.rows.flows), default=0.0)))
 
 
@@ -67,12 +69,13 @@ def _measure(
     number, tally = len(sweep.steps), Tally()
     end_s = sweep.settle_s + length_s
     told = f"step {number + 1}, {wanted.rate:g} turns/s"
-    with bar(told, wanted.rate * end_s) as progress:
+    with bar(told, wanted.rate * end_s) as progress, sweep.course.spool(number) as spool:
+        progress.watch(tally)
         try:
-            play(number, _arrivals(setup, number, wanted.rate, end_s), tally, progress)
+            play(number, _arrivals(setup, number, wanted.rate, end_s), tally, spool.add)
         finally:
             sweep.course.tally.add(tally)
-    columns = columns_of(tally.rows)
+    columns = columns_of_spools([spool.path])
     _, reasons = examine(tally, columns, setup.clock)
     # That every turn fails is for the system to answer for.
     if sick := [reason for reason in reasons if not reason.startswith(EVERY_TURN_FAILED)]:
@@ -88,7 +91,7 @@ def _measure(
         end_s=end_s,
         turns=columns.turns,
         due=tally.due,
-        finished=tally.finished,
+        ended=tally.ended,
     )
     sweep.steps.append(judge(search, played))
     sweep.course.rounds_finished += 1

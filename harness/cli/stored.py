@@ -7,6 +7,7 @@ from msgspec import structs
 
 from harness import record
 from harness.cli.exits import BadInput
+from harness.cli.room import room_in, turns_left
 from harness.flow.strategy import MITIGATIONS
 from harness.record import SCHEMA, BadRun, Columns, RunSummary, VariantSummary, WarmUp
 from harness.stats.analysis import Question, analyse, with_findings
@@ -22,8 +23,16 @@ def open_run(path: Path) -> tuple[RunSummary, Columns]:
         folder = record.newest(path.parent) if path.name == "latest" else path
         summary, columns, schema = record.read(folder)
     except BadRun as error:
-        raise BadInput([str(error)]) from None
+        left = turns_left(path)
+        raise BadInput([str(error) if left is None else cut_off(path, left)]) from None
     return (summary if schema == SCHEMA else _taken_anew(summary, columns)), columns
+
+
+def cut_off(folder: Path, turns: int) -> str:
+    return (
+        f"{folder}: its run lasts still, or was cut off before it was whole; {turns:,} turns are "
+        f"kept in {room_in(folder)}, but no figures: run again"
+    )
 
 
 def run_path(name: str, out: str) -> Path:

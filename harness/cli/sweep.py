@@ -98,9 +98,12 @@ def sweep(
     and measured twice, 3 that they were not, 4 that the run cannot be believed, 2 that the command
     was wrong.
     """
+    from pathlib import Path
+
     from harness.cli.outcome import Started, store
     from harness.cli.problems import Problems
     from harness.cli.progress import TurnBar
+    from harness.cli.room import new_run, room_in
     from harness.cli.setup import Options, checked
     from harness.cli.steps import run_sweep
 
@@ -123,9 +126,10 @@ def sweep(
     )
     setup = checked(options, problems, [problems.strategy("--strategy", strategy)])
     started = Started.now()
-    found = run_sweep(setup, search, duration_s, TurnBar)
+    kept = new_run(folder, started.at, Path(scenario).stem, setup.clock, setup.seed)
+    found = run_sweep(setup, search, duration_s, TurnBar, room_in(kept))
     run = _run_of(setup, scenario, capacity, search, duration_s, found)
-    summary, columns, kept = store(run, found.course, started, folder)
+    summary, columns = store(run, found.course, started, kept)
     if report:
         from harness.cli.charts import draw_report
 

@@ -11,9 +11,10 @@ from harness.cli.wiring import Setup, Way
 from harness.clock import RealClock
 from harness.flow.flow import PATIENCE_S
 from harness.flow.inbox import Inbox
+from harness.http1 import Sockets
 from harness.providers import alipay_ai
 from harness.providers.call import Endpoint
-from harness.transport import measure, socket_transport
+from harness.transport import measure
 from mocks.host import alipay_endpoint, endpoints
 
 
@@ -32,7 +33,7 @@ async def socket_ways(setup: Setup, base_url: str) -> AsyncIterator[list[Way]]:
 async def socket_way(setup: Setup, base_url: str) -> AsyncIterator[Way]:
     """A way to the mocks behind that address."""
     async with contextlib.AsyncExitStack() as stack:
-        transport = await stack.enter_async_context(socket_transport())
+        transport = await stack.enter_async_context(Sockets())
         inbox = Inbox("")
         if any(profile.webhook for profile in setup.mocks.pay.values()):
             inbox.url = await stack.enter_async_context(inbox_server(inbox))

@@ -13,6 +13,7 @@ from harness.clock import Clock, ClockName
 from harness.flow.agent import Agent, Cast, Scenario
 from harness.flow.flow import Chat, Flow, World
 from harness.flow.inbox import Inbox
+from harness.in_process import InProcess
 from harness.load.engine import Arm
 from harness.providers.call import Endpoint
 from mocks.host import IN_PROCESS_URL, Host, MockConfig, endpoints
@@ -84,7 +85,7 @@ def probe_arm(
 def _in_process(setup: Setup, clock: Clock) -> Way:
     inbox = Inbox("http://app")
     host = Host(clock, setup.mocks, deliver=inbox)
-    return Way(httpx.MockTransport(host), endpoints(IN_PROCESS_URL, setup.mocks), inbox)
+    return Way(InProcess(host.decide, clock), endpoints(IN_PROCESS_URL, setup.mocks), inbox)
 
 
 def _arm(setup: Setup, variant: Variant, round_: int, clock: Clock, way: Way) -> Arm:

@@ -9,12 +9,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed, wait
+from pathlib import Path
 from typing import Literal
 
 from harness.cli.course import Course, Crash, Crashed, Progress
 from harness.cli.scenario_file import load_again, source_of
 from harness.cli.wiring import Setup
-from harness.load.engine import Tally
+from harness.load.engine import Tally, Tell
+from harness.record import Spool
 from mocks.keys import private_key
 
 PATIENCE_S = 5.0
@@ -23,8 +25,11 @@ PATIENCE_S = 5.0
 START: Literal["fork", "spawn"] = "fork" if sys.platform == "linux" else "spawn"
 """A fork inherits the loaded modules; elsewhere each worker takes a second to load them anew."""
 
-Work = Callable[[Setup, int], Tally]
-"""Plays one round, given by its number."""
+Work = Callable[[Setup, int, Tell], Tally]
+"""Plays one round, given by its number, and tells its turns."""
+
+Waiting = dict[Future[Tally | Crash], Path]
+"""Rounds that were asked for, and where their turns go."""
 
 
 def run_in_workers(
@@ -36,7 +41,10 @@ def run_in_workers(
     progress: Progress,
 ) -> None:
     """Batch after batch of rounds, each round in whichever of `jobs` processes is free. However it
-    ends, no process is left, and the rounds that finished are in the course."""
+    ends, no process is left, and the rounds that finished are in the course.
+
+    A worker spools its round and sends back the counts alone.
+    """
     private_key(0)  # Made once, here: forked workers inherit it.
     pool = ProcessPoolExecutor(
         min(jobs, setup.rounds),
@@ -44,33 +52,33 @@ def run_in_workers(
         initializer=_begin_worker,
         initargs=(source_of(setup.scenario),),
     )
-    waiting: list[Future[Tally | Crash]] = []
+    waiting: Waiting = {}
     try:
         for batch in batches:
             for round_ in batch:
-                waiting.append(pool.submit(_end_of, work, setup, round_))
-            progress.start()
+                path = course.path_of(round_)
+                waiting[pool.submit(_end_of, work, setup, round_, path)] = path
+            progress.watch(course.tally)
             for future in as_completed(list(waiting)):
-                waiting.remove(future)
-                _finish(course, future.result(), progress)
+                _finish(course, future.result(), waiting.pop(future))
     finally:
-        for end in _late_ends(waiting):
+        for end, path in _late_ends(waiting):
             if isinstance(end, Tally):
-                _finish(course, end, progress)
+                _finish(course, end, path)
         pool.shutdown()
 
 
-def _late_ends(futures: Iterable[Future[Tally | Crash]]) -> list[Tally | Crash]:
+def _late_ends(waiting: Waiting) -> list[tuple[Tally | Crash, Path]]:
     """Of rounds already in a worker, which end within `PATIENCE_S` or, with their worker, not at
     all. The others are not begun."""
-    running = [future for future in futures if not future.cancel()]
+    running = [future for future in waiting if not future.cancel()]
     with contextlib.suppress(KeyboardInterrupt):  # pressed again: wait no longer
         wait(running, PATIENCE_S)
     ended = [future for future in running if future.done()]
     if len(ended) < len(running):
         for worker in multiprocessing.active_children():
             worker.terminate()
-    return [future.result() for future in ended if not future.exception()]
+    return [(future.result(), waiting[future]) for future in ended if not future.exception()]
 
 
 def _begin_worker(scenario_source: str | None) -> None:
@@ -88,16 +96,17 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _end_of(work: Work, setup: Setup, round_: int) -> Tally | Crash:
+def _end_of(work: Work, setup: Setup, round_: int, path: Path) -> Tally | Crash:
     try:
-        return work(setup, round_)
+        with Spool(path) as spool:
+            return work(setup, round_, spool.add)
     except Exception as error:
         return Crash.of(error)
 
 
-def _finish(course: Course, end: Tally | Crash, progress: Progress) -> None:
+def _finish(course: Course, end: Tally | Crash, path: Path) -> None:
     if isinstance(end, Crash):
         raise Crashed(end)
+    course.spools.append(path)
     course.tally.add(end)
     course.rounds_finished += 1
-    progress.advance(end.finished)

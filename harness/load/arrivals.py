@@ -7,8 +7,12 @@ is a function of the seed and n alone, so a longer schedule begins with the shor
 import math
 from collections.abc import Iterator
 from itertools import count
+from typing import Literal
 
 from harness import draws
+
+Arrivals = Literal["poisson", "constant"]
+"""How conversations come: each whenever it likes, as people do, or all evenly spaced."""
 
 
 def poisson(seed: int, *key: int | str, rate: float) -> Iterator[float]:
@@ -17,6 +21,12 @@ def poisson(seed: int, *key: int | str, rate: float) -> Iterator[float]:
     for n in count():
         due += draws.exponential(draws.uniform(seed, "arrival", *key, n), 1.0 / rate)
         yield draws.microseconds(due)
+
+
+def constant(rate: float) -> Iterator[float]:
+    """Due times in seconds from 0, evenly spaced, the first at one gap; never ends."""
+    for n in count(1):
+        yield draws.microseconds(n / rate)
 
 
 def until(dues: Iterator[float], end_s: float) -> Iterator[float]:

@@ -8,7 +8,7 @@ that whatever drifts on the machine hits all of them alike.
 import asyncio
 import gc
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -16,6 +16,8 @@ from harness import draws
 from harness.clock import Clock
 from harness.flow.flow import NOTIFY, Chat, Flow, World
 from harness.load import arrivals
+from harness.load.arrivals import Arrivals
+from harness.load.strain import Strain, straining
 from harness.record import FAILED, FlowRow, Rows, SpanRow
 from harness.stats.critical_path import critical_path
 
@@ -46,16 +48,31 @@ class Due:
 
 @dataclass(slots=True)
 class Tally:
-    """What came of one or more rounds. It grows as turns end, so an interrupt loses nothing."""
+    """What came of one or more rounds. It grows as conversations end, so an interrupt loses
+    nothing. A turn that was started is in one of the three counts after it, and has a row."""
 
     rows: Rows = field(default_factory=Rows)
+    """Of the rounds whose turns were told to nobody else."""
     due: int = 0
     started: int = 0
     finished: int = 0
+    """With an answer; a decline is one."""
     failed: int = 0
+    running: int = 0
+    """In flight when the round was cut off."""
     leaks: int = 0
     fault: str = ""
     """The first that ended a turn."""
+    open: int = 0
+    """Conversations in flight at this moment."""
+    workers: int = 1
+    """Processes that made the load side by side."""
+    strain: Strain = field(default_factory=Strain)
+
+    @property
+    def ended(self) -> int:
+        """Turns that came to an end of their own."""
+        return self.finished + self.failed
 
     def add(self, other: "Tally") -> None:
         self.rows.extend(other.rows)
@@ -63,8 +80,15 @@ class Tally:
         self.started += other.started
         self.finished += other.finished
         self.failed += other.failed
+        self.running += other.running
         self.leaks += other.leaks
         self.fault = self.fault or other.fault
+        self.open += other.open
+        self.strain.add(other.strain)
+
+
+Tell = Callable[[FlowRow, list[SpanRow]], None]
+"""Takes a turn and its spans."""
 
 
 async def run_round(
@@ -72,23 +96,27 @@ async def run_round(
     arms: Sequence[Arm],
     schedule: Iterable[Due],
     tally: Tally,
-    on_turn: Callable[[], None] = lambda: None,
+    *,
+    tell: Tell | None = None,
+    begin: Callable[[], Awaitable[float]] | None = None,
+    drain_s: float | None = None,
 ) -> None:
     """Begin each conversation of the schedule, in its order, when it is due, and wait for the last.
 
-    Rows go to the tally; their times are seconds since the apps were up. Any exception but a
-    provider's fault ends the round; what had finished by then is in the tally.
+    Rows go to the tally, or to `tell` and not into memory; their times are seconds since the round
+    began. That is as soon as the apps are up, or when `begin`, asked then, says. `drain_s` after
+    the last was due, what is still in flight is cut off; else all of it is waited for. Any
+    exception but a provider's fault ends the round; what was in flight is cut off then too.
     """
     for arm in arms:
         await boot(clock, arm)
     try:
         with quiet_gc():
-            origin = clock.now()
-            async with asyncio.TaskGroup() as group:
-                for due in schedule:
-                    await clock.sleep_until(origin + due.when)
-                    tally.due += due.turns
-                    group.create_task(_converse(due, origin, tally, on_turn))
+            origin = clock.now() if begin is None else await begin()
+            transports = [arm.world.transport for arm in arms]
+            async with straining(clock, transports, tally.strain) as cpu:
+                tell = tell or tally.rows.add
+                await _play(clock, schedule, origin, tally, tell, drain_s, cpu.load_is_over)
     finally:
         tally.leaks += sum(arm.world.leaks for arm in arms)
 
@@ -113,12 +141,27 @@ def round_schedule(
 
 
 def open_schedule(
-    seed: int, arm: Arm, *, turns_each: int, rate: float, duration_s: float
+    seed: int,
+    arm: Arm,
+    *,
+    turns_each: int,
+    rate: float,
+    duration_s: float,
+    pattern: Arrivals = "poisson",
 ) -> Iterator[Due]:
-    """Poisson arrivals of whole conversations for `duration_s`, `rate` turns/s on average."""
-    dues = arrivals.poisson(seed, "open", rate=rate / turns_each)
+    """Arrivals of whole conversations for `duration_s`, `rate` turns/s on average."""
+    if pattern == "constant":
+        dues = arrivals.constant(rate / turns_each)
+    else:
+        dues = arrivals.poisson(seed, "open", rate=rate / turns_each)
     for conversation, when in enumerate(arrivals.until(dues, duration_s)):
         yield Due(when, conversation, arm, f"c{conversation}", turns_each)
+
+
+def share(schedule: Iterable[Due], worker: int, workers: int) -> Iterator[Due]:
+    """One worker's part of the conversations. All parts together are the schedule, and no two have
+    a conversation in common."""
+    return (due for due in schedule if due.conversation % workers == worker)
 
 
 @contextmanager
@@ -144,80 +187,114 @@ def _sizes(turns: int, each: int) -> list[int]:
     return [each] * whole + [rest] * (rest > 0)
 
 
-async def _converse(due: Due, origin: float, tally: Tally, on_turn: Callable[[], None]) -> None:
-    arm = due.arm
-    chat = Chat(arm.world, due.conversation, due.user, due.turns, origin + due.when)
+async def _play(
+    clock: Clock,
+    schedule: Iterable[Due],
+    origin: float,
+    tally: Tally,
+    tell: Tell,
+    drain_s: float | None,
+    all_began: Callable[[], None],
+) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(None) as patience, asyncio.TaskGroup() as group:
+            for due in schedule:
+                await clock.sleep_until(origin + due.when)
+                tally.due += due.turns
+                group.create_task(_converse(due, origin, tally, tell))
+            all_began()
+            if drain_s is not None:
+                patience.reschedule(asyncio.get_running_loop().time() + drain_s)
+
+
+async def _converse(due: Due, origin: float, tally: Tally, tell: Tell) -> None:
+    chat = Chat(due.arm.world, due.conversation, due.user, due.turns, origin + due.when)
+    tally.open += 1
     try:
-        await arm.converse(chat)
+        await due.arm.converse(chat)
         for flow in chat.flows:
             await flow.join()
+    except BaseException:
+        # Only the turn that is not over is cut off; one that has not begun was not due yet.
+        for flow in chat.flows:
+            await flow.cut()
+        tally.due -= due.turns - max(1, len(chat.flows))
+        raise
     finally:
+        tally.open -= 1
         tally.started += len(chat.flows)
         for flow in chat.flows:
-            if flow.end is not None:
-                tally.finished += 1
-                tally.failed += flow.outcome in FAILED
-                tally.fault = tally.fault or flow.fault
-                record_turn(arm.name, flow, flow.end, origin, tally.rows)
-                on_turn()
+            _count(flow, tally)
+            assert flow.end is not None
+            record_turn(due.arm.name, flow, flow.end, origin, tell)
 
 
-def record_turn(variant: str, flow: Flow, end: float, origin: float, rows: Rows) -> None:
-    """Add the turn and its spans to the rows, the critical ones marked."""
+def _count(flow: Flow, tally: Tally) -> None:
+    if flow.end is None:
+        flow.outcome, flow.end = "running", flow.now()
+        tally.running += 1
+    elif flow.outcome in FAILED:
+        tally.failed += 1
+    else:
+        tally.finished += 1
+    tally.fault = tally.fault or flow.fault
+
+
+def record_turn(variant: str, flow: Flow, end: float, origin: float, tell: Tell) -> None:
+    """Tell the turn and its spans, the critical ones marked."""
     spans = sorted(flow.spans, key=lambda span: (span.start, span.end, span.stage, span.attempt))
     starts, ends = [span.start for span in spans], [span.end for span in spans]
     path, _ = critical_path(starts, ends, flow.start, end)
     critical = set(path)
     place = (variant, flow.world.round, flow.conversation, flow.turn)
     answered = end - flow.human
-    rows.flows.append(
-        FlowRow(
-            *place,
-            due_s=_since(origin, flow.due),
-            start_s=_since(origin, flow.start),
-            end_s=_since(origin, end),
-            response_ms=_ms(answered - flow.due),
-            service_ms=_ms(answered - flow.start),
-            outcome=flow.outcome,
-            cold=flow.cold,
-            method=flow.method,
-            amount_minor=flow.amount_minor,
-            currency=flow.currency,
-            fee_minor=flow.fee_minor,
-            calls=sum(1 for span in spans if span.provider and span.stage != NOTIFY),
-            wasted_prewarms=flow.wasted_prewarms,
-            stale_tokens=flow.stale_tokens,
-            corrections=flow.corrections,
-            guarded=flow.guarded,
-            human_ms=_ms(flow.human),
-            token_cost_micro=flow.token_cost_micro,
-        )
+    row = FlowRow(
+        *place,
+        due_s=_since(origin, flow.due),
+        start_s=_since(origin, flow.start),
+        end_s=_since(origin, end),
+        response_ms=_ms(answered - flow.due),
+        service_ms=_ms(answered - flow.start),
+        outcome=flow.outcome,
+        cold=flow.cold,
+        method=flow.method,
+        amount_minor=flow.amount_minor,
+        currency=flow.currency,
+        fee_minor=flow.fee_minor,
+        calls=sum(1 for span in spans if span.provider and span.stage != NOTIFY),
+        wasted_prewarms=flow.wasted_prewarms,
+        stale_tokens=flow.stale_tokens,
+        corrections=flow.corrections,
+        guarded=flow.guarded,
+        human_ms=_ms(flow.human),
+        token_cost_micro=flow.token_cost_micro,
     )
-    for n, span in enumerate(spans):
-        rows.spans.append(
-            SpanRow(
-                *place,
-                span=n,
-                stage=span.stage,
-                provider=span.provider,
-                start_s=_since(origin, span.start),
-                first_byte_s=_since(origin, span.first_byte),
-                first_token_s=_since(origin, span.first_token),
-                end_s=_since(origin, span.end),
-                injected_ms=span.told.injected_ms if span.told else float("nan"),
-                queue_ms=span.told.queue_ms if span.told else 0.0,
-                status=span.status,
-                attempt=span.attempt,
-                critical=n in critical,
-            )
+    rows = [
+        SpanRow(
+            *place,
+            span=n,
+            stage=span.stage,
+            provider=span.provider,
+            start_s=_since(origin, span.start),
+            first_byte_s=_since(origin, span.first_byte),
+            first_token_s=_since(origin, span.first_token),
+            end_s=_since(origin, span.end),
+            injected_ms=span.told.injected_ms if span.told else float("nan"),
+            queue_ms=span.told.queue_ms if span.told else 0.0,
+            status=span.status,
+            attempt=span.attempt,
+            critical=n in critical,
         )
+        for n, span in enumerate(spans)
+    ]
+    tell(row, rows)
 
 
 def _since(origin: float, when: float) -> float:
     """Whole nanoseconds: what lies below is the noise of subtracting two large floats."""
-    return round(when - origin, 9)
+    return round((when - origin) * 1e9) / 1e9
 
 
 def _ms(seconds: float) -> float:
     """Whole microseconds: the mocks' delays are, and equal turns must not differ by float noise."""
-    return round(seconds * 1e3, 3)
+    return round(seconds * 1e6) / 1e3

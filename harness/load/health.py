@@ -1,14 +1,17 @@
-"""May this run be believed? Its own error, the generator's lateness, and whether all turns ended.
+"""May this run be believed? Its own error, the generator's lateness and strain, and whether all
+turns are accounted for.
 
 On mocks every call tells the delay that was meant, so what was seen beyond it is the instrument's
 own error. The limits are the constants here, and a run past one of them is INVALID.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from harness.clock import ClockName
 from harness.load.engine import Tally
-from harness.record import Columns, FloatArray, Health
+from harness.record import Columns, FloatArray, Health, blocks
 from harness.stats.quantiles import quantile
 
 ERROR_P50_LIMIT_MS = {"virtual": 0.01, "real": 5.0}
@@ -20,67 +23,117 @@ ERROR_P99_LIMIT_MS = {"virtual": 0.01, "real": 50.0}
 LAG_P99_LIMIT_MS = {"virtual": 0.01, "real": 5.0}
 """How late turns start. On the real clock 1 % of the median response is allowed if that is more."""
 
-LAG_P99_LIMIT_SHARE = 0.01
+LOOP_LAG_P99_LIMIT_MS = 10.0
+"""How late the event loop comes to its probe, and so to any answer; 1 % of the median response is
+allowed if that is more."""
+
+LAG_LIMIT_SHARE = 0.01
+
+CPU_SHARE_LIMIT = 0.9
+"""Of its core that a generator process may use. A queue before a server that is busy for 90 % of
+the time is nine times as long as what it serves, and here the server is the instrument."""
 
 EVERY_TURN_FAILED = "every turn failed"
 """So begins the one reason that may well lie with the system and not with the instrument."""
 
+EXACT = "the virtual clock is exact, so the scenario or a mock waits for something real"
+LOWER, SPREAD = "lower --rate", "lower --rate, or take more --workers"
 
-def examine(tally: Tally, columns: Columns, clock: ClockName) -> tuple[Health, list[str]]:
-    """The figures, and one sentence for each reason not to believe the run.
 
-    `columns` are the rows of the tally.
+def examine(
+    tally: Tally, columns: Columns, clock: ClockName, *, spreads: bool = False
+) -> tuple[Health, list[str]]:
+    """The figures, and one sentence for each reason not to believe the run, with its mend.
+
+    `columns` are the rows of the tally. `spreads` says whether whoever ran it can take more
+    workers.
     """
-    turns = columns.turns
+    turns, strain = columns.turns, tally.strain
     errors = _errors_ms(columns)
     lags = np.sort((turns.start_s - turns.due_s) * 1e3)
+    loop_lags = np.sort(np.array(strain.loop_lags_ms, dtype=np.float64))
     health = Health(
         error_p50_ms=_quantile(errors, 0.5),
         error_p99_ms=_quantile(errors, 0.99),
+        lag_p50_ms=_quantile(lags, 0.5),
         lag_p99_ms=_quantile(lags, 0.99),
         due=tally.due,
         started=tally.started,
         finished=tally.finished,
         failed=tally.failed,
+        fault=tally.fault if tally.failed else "",
+        running=tally.running,
         leaks=tally.leaks,
+        loop_lag_p99_ms=_quantile(loop_lags, 0.99),
+        loop_lag_max_ms=_quantile(loop_lags, 1.0),
+        cpu_share=None if strain.cpu_share is None else round(strain.cpu_share, 4),
+        workers=tally.workers,
+        connections=strain.connections,
+        calls=strain.calls,
     )
-    reasons = _reasons(health, clock, _quantile(np.sort(turns.response_ms), 0.5) or 0.0)
-    if 0 < health.finished == health.failed:
-        reasons.append(EVERY_TURN_FAILED + (f": {tally.fault}" if tally.fault else ""))
-    return health, reasons
+    response_ms = _quantile(np.sort(turns.response_ms), 0.5) or 0.0
+    mend = EXACT if clock == "virtual" else SPREAD if spreads else LOWER
+    return health, [
+        *(f"{reason}: {mend}" for reason in _past_limits(health, clock, response_ms)),
+        *_unaccounted(health, len(turns)),
+        *_useless(health, tally.fault),
+    ]
 
 
-def _reasons(health: Health, clock: ClockName, response_ms: float) -> list[str]:
-    lag_limit_ms = LAG_P99_LIMIT_MS[clock]
-    if clock == "real":
-        lag_limit_ms = max(lag_limit_ms, LAG_P99_LIMIT_SHARE * response_ms)
+def _past_limits(health: Health, clock: ClockName, response_ms: float) -> Iterator[str]:
+    allowed_ms = LAG_LIMIT_SHARE * response_ms if clock == "real" else 0.0
     limits = (
         ("measurement error p50", health.error_p50_ms, ERROR_P50_LIMIT_MS[clock]),
         ("measurement error p99", health.error_p99_ms, ERROR_P99_LIMIT_MS[clock]),
-        ("start lag p99", health.lag_p99_ms, lag_limit_ms),
+        ("start lag p99", health.lag_p99_ms, max(LAG_P99_LIMIT_MS[clock], allowed_ms)),
+        ("loop lag p99", health.loop_lag_p99_ms, max(LOOP_LAG_P99_LIMIT_MS, allowed_ms)),
     )
-    reasons = [
-        f"{what} {figure:.2f} ms is over the limit of {limit:g} ms: lower the rate"
-        for what, figure, limit in limits
-        if figure is not None and figure > limit
-    ]
-    if not health.due == health.started == health.finished:
-        reasons.append(
-            f"{health.due} turns were due, {health.started} started, {health.finished} finished"
+    for what, figure, limit in limits:
+        if figure is not None and figure > limit:
+            yield f"{what} {figure:.2f} ms is over the limit of {limit:g} ms"
+    if health.cpu_share is not None and health.cpu_share > CPU_SHARE_LIMIT:
+        yield f"the generator used {health.cpu_share:.0%} of its core, over {CPU_SHARE_LIMIT:.0%}"
+
+
+def _unaccounted(health: Health, rows: int) -> Iterator[str]:
+    if health.due != health.started:
+        yield f"{health.due} turns were due, {health.started} started"
+    if health.started != health.finished + health.failed + health.running:
+        yield (
+            f"{health.started} turns started, but {health.finished} finished, "
+            f"{health.failed} failed and {health.running} were running"
         )
-    if health.finished == 0:
-        reasons.append("no turn finished")
+    if health.started != rows:
+        yield f"{health.started} turns started, but {rows} were recorded"
+
+
+def _useless(health: Health, fault: str) -> Iterator[str]:
     if health.leaks:
-        reasons.append(f"{health.leaks} secrets were found in prompts")
-    return reasons
+        yield f"{health.leaks} secrets were found in prompts"
+    if health.finished:
+        return
+    if health.failed and not health.running:
+        yield EVERY_TURN_FAILED + (f": {fault}" if fault else "")
+    elif health.running:
+        yield f"no turn finished: {health.failed} failed, {health.running} were cut off in flight"
+    else:
+        yield "no turn finished"
 
 
 def _errors_ms(columns: Columns) -> FloatArray:
     """What each answered call took beyond the delay that was meant, either way; ascending."""
     spans = columns.spans
     told = ~np.isnan(spans.injected_ms) & (spans.status != 0)
-    took_ms = (spans.end_s[told] - spans.start_s[told]) * 1e3
-    return np.sort(np.abs(took_ms - spans.injected_ms[told]))
+    errors_ms: FloatArray = spans.injected_ms[told]
+    filled = 0
+    for block in blocks(len(spans)):
+        of = told[block]
+        took_ms = (spans.end_s[block][of] - spans.start_s[block][of]) * 1e3
+        part = errors_ms[filled : filled + took_ms.size]
+        part[:] = np.abs(took_ms - part)
+        filled += took_ms.size
+    errors_ms.sort()
+    return errors_ms
 
 
 def _quantile(ordered: FloatArray, q: float) -> float | None:

@@ -6,16 +6,17 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.record import Columns, FloatArray, RunSummary
+from harness.report.health import UNKNOWN, counts, cut_off, errors, strain, told_ms
 from harness.report.words import NEVER
 from harness.stats.quantiles import quantile
 
 PERCENTILES = (50, 90, 95, 99)
-UNKNOWN = "unknown"
 
 
 class LoadFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """Response times count from the due time. A percentile is null when so many turns failed that
-    it would be one of them, or when there is no turn at all."""
+    """Response times count from the due time. A percentile is null when so many turns failed,
+    or were still running at the end, that it would be one of them, or when there is no turn at all.
+    The fields from `due` on are those of `Health`."""
 
     p50_ms: float | None
     p90_ms: float | None
@@ -26,7 +27,18 @@ class LoadFigures(msgspec.Struct, frozen=True, kw_only=True):
     started: int
     finished: int
     failed: int
+    fault: str
+    running: int
+    error_p50_ms: float | None
+    error_p99_ms: float | None
+    lag_p50_ms: float | None
     lag_p99_ms: float | None
+    loop_lag_p99_ms: float | None
+    loop_lag_max_ms: float | None
+    cpu_share: float | None
+    workers: int
+    connections: int | None
+    calls: int | None
     valid: bool
     invalid_because: list[str]
     results: str
@@ -48,7 +60,18 @@ def load_figures(summary: RunSummary, columns: Columns, results: str) -> LoadFig
         started=health.started,
         finished=health.finished,
         failed=health.failed,
+        fault=health.fault,
+        running=health.running,
+        error_p50_ms=health.error_p50_ms,
+        error_p99_ms=health.error_p99_ms,
+        lag_p50_ms=health.lag_p50_ms,
         lag_p99_ms=health.lag_p99_ms,
+        loop_lag_p99_ms=health.loop_lag_p99_ms,
+        loop_lag_max_ms=health.loop_lag_max_ms,
+        cpu_share=health.cpu_share,
+        workers=health.workers,
+        connections=health.connections,
+        calls=health.calls,
         valid=summary.valid,
         invalid_because=summary.invalid_because,
         results=results,
@@ -69,14 +92,15 @@ def print_load(summary: RunSummary, figures: LoadFigures, console: Console) -> N
         ("p99", figures.p99_ms),
         ("max", figures.max_ms),
     ):
-        console.print(Text(f"  {name} {_told(ms, NEVER if figures.finished else UNKNOWN):>12}"))
-    if figures.finished and figures.max_ms is None:
-        console.print(Text(f"{NEVER}: so many turns failed that it would be one of them", "dim"))
-    counts = (
-        f"due {figures.due}, started {figures.started}, finished {figures.finished}, "
-        f"failed {figures.failed}; start lag p99 {_told(figures.lag_p99_ms)}"
-    )
-    console.print(Text(counts))
+        console.print(Text(f"  {name} {told_ms(ms, NEVER if figures.started else UNKNOWN):>12}"))
+    if figures.started and figures.max_ms is None:
+        console.print(Text(f"{NEVER}: so many turns got no answer that it would be one", "dim"))
+    if figures.failed and figures.fault:
+        console.print(Text(f"the first that failed: {figures.fault}"))
+    if figures.running:
+        console.print(Text(cut_off(figures.running)))
+    for line in (counts(summary.health), errors(summary.health), *strain(summary.health)):
+        console.print(Text(line))
     state = ("VALID", "bold green") if figures.valid else ("INVALID  ", "bold red")
     console.print(Text.assemble(state, ("; ".join(figures.invalid_because), "red")))
     console.print(Text(f"results  {figures.results}"), soft_wrap=True)
@@ -87,7 +111,3 @@ def _known(ordered: FloatArray, q: float) -> float | None:
         return None
     value = quantile(ordered, q)
     return round(value, 6) if np.isfinite(value) else None
-
-
-def _told(ms: float | None, otherwise: str = UNKNOWN) -> str:
-    return otherwise if ms is None else f"{ms:.2f} ms"

@@ -1,7 +1,7 @@
 """A run's summary as tables and sentences for 80 columns; it never computes a statistic."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import pairwise, product
+from itertools import product
 from typing import Literal
 
 from rich.console import Console
@@ -23,6 +23,7 @@ from harness.report.costs import (
     provenance_sentence,
 )
 from harness.report.effects import print_effects, print_verdict
+from harness.report.health import counts, errors, strain
 from harness.report.notes import note_sentences
 from harness.report.tables import fits, marks, print_heading, strategy_table
 from harness.report.words import (
@@ -280,16 +281,7 @@ def _print_validity(summary: RunSummary, results_path: str, console: Console) ->
 
 
 def _health(health: Health) -> str:
-    steps = [("due", health.due), ("started", health.started), ("finished", health.finished)]
-    counts = f"due {health.due}"
-    for (_, before), (name, count) in pairwise(steps):
-        counts += f"{' =' if count == before else ','} {name} {count}"
-    parts = [
-        f"measurement error p50 {_known(health.error_p50_ms)}, p99 {_known(health.error_p99_ms)}",
-        f"start lag p99 {_known(health.lag_p99_ms)}",
-        counts,
-    ]
-    parts += [f"failed {health.failed}"] if health.failed else []
+    parts = [errors(health), counts(health), *strain(health)]
     parts += [f"leaks {health.leaks}"] if health.leaks else []
     return "; ".join(parts)
 
@@ -310,7 +302,3 @@ def _part(ms: float, total: float) -> str:
 def _money(minor: float, currency: str) -> str:
     exponent = CURRENCY_EXPONENTS.get(currency, 2)
     return f"{minor / 10**exponent:.{exponent}f} {currency}"
-
-
-def _known(ms: float | None) -> str:
-    return "unknown" if ms is None else f"{ms:.2f} ms"

@@ -25,10 +25,11 @@ RUNS = {
     "no workers": (ALONE, True, 1),
     "real clock, Ctrl-C": (REAL, True, 2),
     "real clock, one process": (REAL, False, 2),
-    "load, Ctrl-C": (LOAD, True, 2),
+    "load, Ctrl-C": (LOAD, True, 3),
+    "load with workers, Ctrl-C": ((*LOAD, "--workers", "2"), True, 4),
 }
 THOROUGH = ("workers, one process", "real clock, one process")
-SOCKETS = [name for name, (args, _, _) in RUNS.items() if args in (REAL, LOAD)]
+SOCKETS = [name for name, (args, _, _) in RUNS.items() if args == REAL or args[0] == "load"]
 
 
 def _marks(run: str) -> list[pytest.MarkDecorator]:
@@ -50,7 +51,11 @@ def test_an_interrupted_run_is_kept_and_not_believed(run: str, tmp_path: Path) -
     assert not summary.valid
     assert summary.invalid_because[0].startswith("interrupted after ")
     assert summary.rounds_finished < ROUNDS
-    assert len(rows.flows) == summary.health.finished > 0
+    health = summary.health
+    assert len(rows.flows) == health.started == health.finished + health.failed + health.running
+    assert health.finished > 0 == health.failed
+    assert sum(row.outcome == "running" for row in rows.flows) == health.running
+    assert not list(done.latest.glob(".*"))
     assert {row.round for row in rows.spans} == {row.round for row in rows.flows}
     if args == WORKERS:
         assert len(rows.flows) == summary.rounds_finished * 8 * 20

@@ -14,7 +14,9 @@ from tests.cli.quick import NAMES, write_profiles
 
 KEYS = {
     "p50_ms", "p90_ms", "p95_ms", "p99_ms", "max_ms", "due", "started", "finished", "failed",
-    "lag_p99_ms", "valid", "invalid_because", "results",
+    "fault", "running", "error_p50_ms", "error_p99_ms", "lag_p50_ms", "lag_p99_ms",
+    "loop_lag_p99_ms", "loop_lag_max_ms", "cpu_share", "workers", "connections", "calls", "valid",
+    "invalid_because", "results",
 }  # fmt: skip
 
 
@@ -93,7 +95,7 @@ def test_a_url_that_only_refuses_makes_no_run_to_believe(
     done = _probe(server + path, tmp_path)
     figures = _figures(done)
     assert done.code == 4
-    assert figures.failed == figures.finished > 0
+    assert figures.failed == figures.started > 0 == figures.finished
     assert (figures.p50_ms, figures.max_ms) == (None, None)
     assert figures.invalid_because[-1] == f"every turn failed: {fault}"
 
@@ -105,7 +107,7 @@ def test_a_url_where_nothing_listens_makes_no_run_to_believe(tmp_path: Path) -> 
     done = _probe(url, tmp_path)
     figures = _figures(done)
     assert (done.code, done.err) == (4, "")
-    assert figures.failed == figures.finished > 0
+    assert figures.failed == figures.started > 0 == figures.finished
     assert figures.p50_ms is None
     assert figures.invalid_because[-1].startswith("every turn failed: Unreachable: ")
 

@@ -10,6 +10,7 @@ from harness.cli.problems import Problems
 from harness.cli.rounds import run_rounds
 from harness.cli.setup import Options, checked
 from harness.flow.strategy import all_strategies
+from harness.load.engine import Tally
 from tests.cli.command import Done, tollbench
 
 TIPPING = """from __future__ import annotations
@@ -97,15 +98,14 @@ def test_workers_that_were_not_forked_load_it_themselves(
     )
     setup = checked(options, Problems(), all_strategies(["prewarm"]), rounds=2, turns=8)
     monkeypatch.setattr(workers, "START", "spawn")
-    course = run_rounds(setup, 2, _Unseen())
+    course = run_rounds(setup, 2, _Unseen(), tmp_path)
     assert (course.stopped, course.rounds_finished, course.tally.finished) == ("", 2, 16)
 
 
 class _Unseen:
     """A progress bar that nobody sees."""
 
-    def start(self) -> None: ...
-    def advance(self, turns: int) -> None: ...
+    def watch(self, tally: Tally) -> None: ...
 
 
 def _run(scenario: str, name: str, *args: str, cwd: Path) -> Done:

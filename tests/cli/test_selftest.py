@@ -5,11 +5,11 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 import pytest
 
-from harness import record
 from harness.cli.exits import BadInput
 from harness.cli.pairs import Part, Play, Trial, run_trial, trial_of
 from harness.cli.problems import Problems
@@ -19,7 +19,8 @@ from harness.cli.setup import Options, checked
 from harness.cli.slowing import slowed, stages_of
 from harness.cli.wiring import Setup
 from harness.flow.strategy import Strategy
-from harness.record import Turns, Verdict
+from harness.load.engine import Tally
+from harness.record import Rows, SpanRow, Turns, Verdict
 from harness.report.selftest import SelftestSummary, State
 from harness.stats import calibration
 from harness.stats.calibration import Calibration, PairFigures
@@ -41,18 +42,15 @@ def setup(turns: int = 20, rounds: int = 5, **options: object) -> Setup:
 class Unseen:
     """Progress that nobody looks at."""
 
-    def start(self) -> None:
-        pass
-
-    def advance(self, turns: int) -> None:
+    def watch(self, tally: Tally) -> None:
         pass
 
 
 def played(trial: Trial, jobs: int = 1) -> Turns:
-    course = run_trial(trial, jobs, Unseen())
-    assert course.stopped == ""
-    record.sort(course.tally.rows)
-    return record.columns_of(course.tally.rows).turns
+    with TemporaryDirectory() as room:
+        course = run_trial(trial, jobs, Unseen(), Path(room))
+        assert course.stopped == ""
+        return course.columns().turns
 
 
 # The command
@@ -184,10 +182,14 @@ def test_a_slowed_stage_slows_its_calls_by_so_much_and_no_other(stage: str) -> N
     normal = setup(turns=50, scenario="conversation")
     first = Part((normal,), 1, 0, keeps_spans=True)
     second = Part((slowed(normal, stage, 0.2),), 1, 0, keeps_spans=True)
-    before, after = (Play((part,))(normal, 1).rows.spans for part in (first, second))
-    assert len(before) == len(after) > 0
+    before, after = Rows(), Rows()
+    for part, rows in ((first, before), (second, after)):
+        Play((part,))(normal, 1, rows.add)
+    assert len(before.spans) == len(after.spans) > 0
     calls = {"session": ("session", "refresh")}.get(stage, (stage,))
-    for old, new in zip(sorted(before, key=_place), sorted(after, key=_place), strict=True):
+    for old, new in zip(
+        sorted(before.spans, key=_place), sorted(after.spans, key=_place), strict=True
+    ):
         if old.provider:
             times = 1.2 if old.stage in calls else 1.0
             assert new.injected_ms == pytest.approx(times * old.injected_ms, abs=0.003)
@@ -211,7 +213,7 @@ def test_the_real_clock_has_equal_arms_alone() -> None:
     assert len(seeds) == 1
 
 
-def _place(span: record.SpanRow) -> tuple[int, int, str, int]:
+def _place(span: SpanRow) -> tuple[int, int, str, int]:
     return span.conversation, span.turn, span.stage, span.attempt
 
 

@@ -13,8 +13,8 @@ from harness.flow.strategy import MITIGATIONS, all_strategies
 from harness.record import Columns, Rows, RunSummary, VariantSummary, WarmUp, columns_of, rows_of
 from harness.stats.analysis import Question, analyse, with_findings
 from tests.cli.command import SMALL, tollbench
+from tests.record.sample import SUMMARY
 from tests.stats.by_hand import Named
-from tests.test_record import SUMMARY
 from tests.worlds import one_round
 
 STRATEGIES = [
@@ -158,7 +158,7 @@ def test_the_factors_are_what_the_variants_are_all_combinations_of(
 def test_what_compare_stored_is_opened_and_found_again_from_its_rows(tmp_path: Path) -> None:
     assert tollbench("compare", *SMALL, "--seed", "5", cwd=tmp_path).code == 0
     summary, columns = open_run(tmp_path / "results" / "latest")
-    assert set(summary.versions) == {"numpy", "scipy", "httpx", "aiohttp"}
+    assert set(summary.versions) == {"numpy", "scipy", "httpx", "httptools"}
     assert summary.warm_up == WarmUp(discarded_turns=0)
     found = analyse(columns, summary.variants, Question(factors=MITIGATIONS, seed=5))
     assert with_findings(summary, found) == summary

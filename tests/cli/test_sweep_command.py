@@ -19,7 +19,7 @@ from harness.flow.strategy import Strategy
 from harness.load.engine import Tally
 from harness.load.health import EVERY_TURN_FAILED
 from harness.load.health import examine as healthy
-from harness.record import Columns, Health, Rows, RunSummary, sha256, sort
+from harness.record import Columns, Health, Rows, RunSummary, rows_of, sha256
 from harness.stats.capacity import Search, capacity
 from tests.cli.command import tollbench
 from tests.cli.quick import NAMES, write_profiles
@@ -32,10 +32,7 @@ QUICK = Search(slo_ms=20_000.0, quantile=0.5, lowest_rate=1.0, highest_rate=8.0,
 class Silent:
     """A progress bar that nobody sees."""
 
-    def start(self) -> None:
-        pass
-
-    def advance(self, turns: int) -> None:
+    def watch(self, tally: Tally) -> None:
         pass
 
 
@@ -100,10 +97,12 @@ def test_a_run_holds_every_step_and_no_figure_of_all_rates_together(tmp_path: Pa
 @pytest.mark.parametrize(
     ("scenario", "quantile"), [("checkout", 0.95), ("conversation", 0.95), ("checkout", 0.99)]
 )
-def test_the_bracket_lies_close_below_theory(scenario: str, quantile: float) -> None:
+def test_the_bracket_lies_close_below_theory(
+    scenario: str, quantile: float, tmp_path: Path
+) -> None:
     search = Search(slo_ms=20_000.0, quantile=quantile, lowest_rate=2.0)
-    sweep = run_sweep(_setup(scenario), search, 120.0, silent)
-    found, theory = capacity(search, sweep.steps), _theory(sweep.course.tally.rows)
+    sweep = run_sweep(_setup(scenario), search, 120.0, silent, tmp_path)
+    found, theory = capacity(search, sweep.steps), _theory(rows_of(sweep.course.columns()))
     print(f"{found.sustained_rate} to {found.failed_rate} of {theory:.3g}")
     print(f"in {len(found.steps)} steps, {sweep.course.tally.finished} turns")
     assert found.confirmed and found.sustained_rate is not None
@@ -111,9 +110,10 @@ def test_the_bracket_lies_close_below_theory(scenario: str, quantile: float) -> 
 
 
 @pytest.mark.thorough
-def test_the_same_seed_meets_the_same_weather_and_each_step_other_weather() -> None:
+def test_the_same_seed_meets_the_same_weather_and_each_step_other_weather(tmp_path: Path) -> None:
     one, same, other = (
-        run_sweep(_setup(seed=seed), QUICK, 1.0, silent) for seed in ("3", "3", "4")
+        run_sweep(_setup(seed=seed), QUICK, 1.0, silent, tmp_path / str(n))
+        for n, seed in enumerate(("3", "3", "4"))
     )
     assert _hash(one) == _hash(same) != _hash(other)
     assert one.steps == same.steps
@@ -122,9 +122,9 @@ def test_the_same_seed_meets_the_same_weather_and_each_step_other_weather() -> N
     assert ends[0].quantiles != ends[1].quantiles
 
 
-def test_a_step_is_judged_for_as_long_as_its_quantile_needs() -> None:
+def test_a_step_is_judged_for_as_long_as_its_quantile_needs(tmp_path: Path) -> None:
     search = Search(slo_ms=8000.0, quantile=0.9, lowest_rate=0.5, highest_rate=1.0)
-    sweep = run_sweep(_setup(), search, 120.0, silent)
+    sweep = run_sweep(_setup(), search, 120.0, silent, tmp_path)
     first, second = sweep.steps[:2]
     assert sweep.settle_s > 3
     assert 0.5 * (200 + sweep.settle_s) == pytest.approx(first.due, rel=0.3)
@@ -160,26 +160,26 @@ def test_what_no_rate_keeps_to_has_no_capacity_either(tmp_path: Path) -> None:
 
 
 def test_an_instrument_at_its_limit_ends_the_sweep_and_fails_nobody(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    sick = _examined(monkeypatch, "start lag p99 9.00 ms is over the limit", at=2)
+    sick = _examined(monkeypatch, tmp_path, "start lag p99 9.00 ms is over the limit", at=2)
     assert [step.sustained for step in sick.steps] == [True]
     assert sick.course.stopped == (
         "at 2 turns/s the instrument, not the system, ended the sweep: "
         "start lag p99 9.00 ms is over the limit"
     )
-    assert {row.round for row in sick.course.tally.rows.flows} == {0, 1}
+    assert {row.round for row in sick.course.turns()} == {0, 1}
 
 
 def test_a_system_that_fails_every_turn_is_not_the_instruments_fault(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    busy = _examined(monkeypatch, f"{EVERY_TURN_FAILED}: Overloaded", at=2)
+    busy = _examined(monkeypatch, tmp_path, f"{EVERY_TURN_FAILED}: Overloaded", at=2)
     assert busy.course.stopped == ""
     assert len(busy.steps) > 2
 
 
-def _examined(monkeypatch: pytest.MonkeyPatch, reason: str, at: int) -> Sweep:
+def _examined(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, reason: str, at: int) -> Sweep:
     """A sweep in which health gives this reason, from the `at`-th step on."""
     seen = 0
 
@@ -190,20 +190,20 @@ def _examined(monkeypatch: pytest.MonkeyPatch, reason: str, at: int) -> Sweep:
         return health, [*reasons, *([reason] if seen >= at else [])]
 
     monkeypatch.setattr("harness.cli.steps.examine", examine)
-    return run_sweep(_setup(), QUICK, 5.0, silent)
+    return run_sweep(_setup(), QUICK, 5.0, silent, tmp_path)
 
 
-def test_an_interrupt_keeps_the_steps_that_had_ended() -> None:
+def test_an_interrupt_keeps_the_steps_that_had_ended(tmp_path: Path) -> None:
     @contextmanager
     def impatient(what: str, turns: float) -> Iterator[Silent]:
         if what.startswith("step 3"):
             raise KeyboardInterrupt
         yield Silent()
 
-    sweep = run_sweep(_setup(), QUICK, 5.0, impatient)
+    sweep = run_sweep(_setup(), QUICK, 5.0, impatient, tmp_path)
     assert sweep.course.stopped == "interrupted after 2 rounds"
     assert len(sweep.steps) == 2
-    assert {row.round for row in sweep.course.tally.rows.flows} == {0, 1}
+    assert {row.round for row in sweep.course.turns()} == {0, 1}
 
 
 @pytest.mark.thorough
@@ -248,5 +248,4 @@ def test_a_service_level_is_a_time(
 
 
 def _hash(sweep: Sweep) -> str:
-    sort(sweep.course.tally.rows)
-    return sha256(sweep.course.tally.rows)
+    return sha256(sweep.course.columns())

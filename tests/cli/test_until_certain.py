@@ -11,7 +11,8 @@ from harness.cli.rounds import run_rounds
 from harness.cli.setup import Options, checked
 from harness.cli.wiring import Setup
 from harness.flow.strategy import all_strategies
-from harness.record import FlowRow, sha256, sort
+from harness.load.engine import Tally
+from harness.record import FlowRow, sha256
 from harness.stats.analysis import Question
 from harness.stats.sequential import primary_effects
 from tests.cli.command import Done, tollbench
@@ -42,13 +43,10 @@ def real_setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Setup:
 
 
 class Bar:
-    """Notes how far it was when it was last told."""
+    """Nobody sees it."""
 
-    turns = 0
-
-    def start(self) -> None: ...
-    def advance(self, turns: int) -> None:
-        self.turns += turns
+    def watch(self, tally: Tally) -> None:
+        self.tally = tally
 
 
 class Watch:
@@ -60,7 +58,7 @@ class Watch:
         self.saw: list[list[int]] = []
 
     def __call__(self, course: Course) -> bool:
-        self.saw.append(sorted({row.round for row in course.tally.rows.flows}))
+        self.saw.append(sorted({row.round for row in course.turns()}))
         assert course.rounds_finished == len(self.saw[-1])
         if len(self.saw) == self._enough_at:
             self._then()
@@ -69,36 +67,40 @@ class Watch:
 
 
 def rows(course: Course) -> list[FlowRow]:
-    return sorted(course.tally.rows.flows, key=lambda row: (row.round, row.variant, row.due_s))
+    return sorted(course.turns(), key=lambda row: (row.round, row.variant, row.due_s))
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
 @pytest.mark.parametrize("enough_at", [1, 2, 3])
 def test_a_run_stops_at_the_look_that_is_enough_and_not_within_a_batch(
-    jobs: int, enough_at: int, setup: Setup
+    jobs: int, enough_at: int, setup: Setup, tmp_path: Path
 ) -> None:
     watch, bar = Watch(enough_at), Bar()
-    course = run_rounds(setup, jobs, bar, LOOKS, watch)
+    course = run_rounds(setup, jobs, bar, tmp_path, LOOKS, watch)
     assert watch.saw == [list(range(look)) for look in LOOKS[:enough_at]]
     assert (course.stopped, course.rounds_finished) == ("", LOOKS[enough_at - 1])
-    assert bar.turns == course.tally.finished == LOOKS[enough_at - 1] * 2 * 2
+    assert bar.tally.finished == course.tally.finished == LOOKS[enough_at - 1] * 2 * 2
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
-def test_what_a_round_measures_does_not_depend_on_the_looks(jobs: int, setup: Setup) -> None:
-    whole = rows(run_rounds(setup, 1, Bar()))
-    assert rows(run_rounds(setup, jobs, Bar(), LOOKS, Watch())) == whole
-    early = rows(run_rounds(setup, jobs, Bar(), LOOKS, Watch(2)))
+def test_what_a_round_measures_does_not_depend_on_the_looks(
+    jobs: int, setup: Setup, tmp_path: Path
+) -> None:
+    whole = rows(run_rounds(setup, 1, Bar(), tmp_path / "whole"))
+    assert rows(run_rounds(setup, jobs, Bar(), tmp_path / "looks", LOOKS, Watch())) == whole
+    early = rows(run_rounds(setup, jobs, Bar(), tmp_path / "early", LOOKS, Watch(2)))
     assert early == [row for row in whole if row.round < LOOKS[1]]
 
 
 @pytest.mark.socket
-def test_on_the_real_clock_the_rounds_come_in_the_same_batches(real_setup: Setup) -> None:
+def test_on_the_real_clock_the_rounds_come_in_the_same_batches(
+    real_setup: Setup, tmp_path: Path
+) -> None:
     watch = Watch(2)
-    course = run_rounds(real_setup, 1, Bar(), LOOKS, watch)
+    course = run_rounds(real_setup, 1, Bar(), tmp_path / "room", LOOKS, watch)
     assert watch.saw == [[0, 1], [0, 1, 2]]
     assert (course.stopped, course.rounds_finished) == ("", 3)
-    assert {row.round for row in course.tally.rows.flows} == {0, 1, 2}
+    assert {row.round for row in course.turns()} == {0, 1, 2}
 
 
 def interrupt() -> None:
@@ -118,11 +120,11 @@ def break_down() -> None:
     ],
 )
 def test_what_ends_a_run_at_a_look_loses_no_round(
-    happens: Callable[[], None], told: str, jobs: int, setup: Setup
+    happens: Callable[[], None], told: str, jobs: int, setup: Setup, tmp_path: Path
 ) -> None:
-    course = run_rounds(setup, jobs, Bar(), LOOKS, Watch(2, happens))
+    course = run_rounds(setup, jobs, Bar(), tmp_path, LOOKS, Watch(2, happens))
     assert (course.stopped, course.rounds_finished) == (told, 3)
-    assert {row.round for row in course.tally.rows.flows} == {0, 1, 2}
+    assert {row.round for row in course.turns()} == {0, 1, 2}
 
 
 SHORT = ("compare", "--vary", "prewarm", "--flows", "40", "--rounds", "10", "--jobs", "2")
@@ -155,12 +157,11 @@ def test_the_verdicts_told_are_those_that_the_last_look_found(sure: Done) -> Non
     assert [effect.verdict for effect in asked] == ["improved"]
 
 
-def test_its_rounds_are_those_of_a_run_of_the_usual_length(sure: Done) -> None:
+def test_its_rounds_are_those_of_a_run_of_the_usual_length(sure: Done, tmp_path: Path) -> None:
     usual = checked(Options(), Problems(), all_strategies(["prewarm"]), rounds=10, turns=40)
-    course = run_rounds(usual, 1, Bar(), looks=(5, 10), enough=Watch(1))
-    sort(course.tally.rows)
-    _, rows = sure.stored
-    assert sha256(rows) == sha256(course.tally.rows)
+    course = run_rounds(usual, 1, Bar(), tmp_path, looks=(5, 10), enough=Watch(1))
+    summary, _ = sure.stored
+    assert summary.rows_sha256 == sha256(course.columns())
 
 
 @pytest.mark.thorough

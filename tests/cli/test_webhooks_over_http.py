@@ -17,12 +17,13 @@ from harness.flow.inbox import Inbox, Notice
 from harness.flow.payers import Payment, Settlement, sessionless
 from harness.flow.payers.alipay_ai import AlipayAi
 from harness.flow.wish import Wish
+from harness.http1 import Sockets
 from harness.providers import alipay_ai, stripe
 from harness.providers.call import Call, Endpoint
 from harness.providers.stripe import events
 from harness.providers.stripe.objects import PaymentIntent, WebhookEndpoint
 from harness.providers.stripe.requests import CreateEndpoint, CreateIntent
-from harness.transport import measure, socket_transport
+from harness.transport import measure
 from mocks.host import MockConfig, alipay_endpoint, key_of
 from mocks.profile import PaymentProfile, load
 
@@ -81,7 +82,7 @@ def _met(
     ears = inbox or Inbox("")
 
     async def main(url: str) -> None:
-        async with socket_transport() as transport, inbox_server(ears) as ears.url:
+        async with Sockets() as transport, inbox_server(ears) as ears.url:
             await story(App(url, transport, ears))
 
     with mock_process(mocks) as url:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.load.arrivals import poisson, until
+from harness.load.arrivals import constant, poisson, until
 
 SEEDS = st.integers(min_value=0, max_value=2**63)
 RATES = st.floats(min_value=0.01, max_value=1000.0)
@@ -89,3 +89,14 @@ def test_until_ends_an_endless_schedule_at_once() -> None:
 
     assert len(list(until(watched(), 3.0))) == 3
     assert taken == [0, 1, 2, 3]
+
+
+def test_constant_arrivals_are_evenly_spaced_from_one_gap_on() -> None:
+    assert list(islice(constant(8.0), 4)) == [0.125, 0.25, 0.375, 0.5]
+    # No sum of rounded gaps: the millionth is where it should be.
+    assert next(islice(constant(3.0), 999_999, None)) == 333333.333333
+
+
+@given(RATES)
+def test_constant_arrivals_come_at_their_rate(rate: float) -> None:
+    assert len(list(until(constant(rate), 100.5 / rate))) == 100

@@ -5,16 +5,28 @@ import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
+import numpy as np
 import pytest
 
 from harness.clock import VirtualClock, run
 from harness.flow.flow import Chat, Flow, World
 from harness.flow.inbox import Inbox
-from harness.load.engine import BOOT, Arm, Tally, open_schedule, quiet_gc, round_schedule, run_round
+from harness.load.engine import (
+    BOOT,
+    Arm,
+    Due,
+    Tally,
+    open_schedule,
+    quiet_gc,
+    round_schedule,
+    run_round,
+)
+from harness.load.health import examine
 from harness.providers.call import Call, Overloaded
 from harness.providers.told import TOLD_HEADER, Told, decode_draw, encode_told
-from harness.record import columns_of
-from harness.stats.critical_path import stage_ms
+from harness.record import Rows, columns_of
+from harness.stats.quantiles import quantile
+from tests.stats.by_hand import stage_ms
 from tests.worlds import begin_round
 
 Converse = Callable[[Chat], Awaitable[None]]
@@ -59,8 +71,12 @@ def test_a_cancelled_round_keeps_every_turn_that_had_finished() -> None:
 
     run("virtual", main())
     assert 0 < tally.finished < tally.started < 40
-    assert tally.finished == len(tally.rows.flows)
-    assert all(row.end_s <= 12.5 and row.outcome == "ok" for row in tally.rows.flows)
+    assert tally.running == tally.started - tally.finished == 3
+    assert tally.started == len(tally.rows.flows) <= tally.due
+    assert tally.open == 0
+    for row in tally.rows.flows:
+        assert row.outcome == ("ok" if row.end_s < 12.5 else "running")
+        assert row.service_ms == pytest.approx((row.end_s - row.start_s) * 1e3, abs=1e-3)
     assert gc.isenabled()
 
 
@@ -71,15 +87,15 @@ def test_a_bug_in_a_scenario_ends_the_round_and_keeps_the_turns_before_it() -> N
                 await flow.sleep(1.0)
                 if (chat.conversation, turn) == (2, 3):
                     raise ZeroDivisionError("a bug of the scenario")
+                flow.outcome = "ok"
 
     tally = Tally()
     with pytest.raises(ExceptionGroup) as raised:
         _run([_arm(converse)], tally)
     assert [str(error) for error in raised.value.exceptions] == ["a bug of the scenario"]
-    finished = [(row.conversation, row.turn) for row in tally.rows.flows]
-    assert {(2, 0), (2, 1), (2, 2)} <= set(finished)
-    assert (2, 3) not in finished
-    assert tally.finished == len(finished) < tally.started
+    outcomes = {(row.conversation, row.turn): row.outcome for row in tally.rows.flows}
+    assert [outcomes[2, turn] for turn in range(4)] == ["ok", "ok", "ok", "running"]
+    assert tally.started == len(outcomes) == tally.finished + tally.running
     assert gc.isenabled()
 
 
@@ -94,7 +110,7 @@ def test_a_bug_in_a_fork_that_nobody_awaited_ends_the_round() -> None:
     tally = Tally()
     with pytest.raises(ExceptionGroup):
         _run([_arm(converse)], tally)
-    assert tally.finished >= 1
+    assert tally.ended >= 1
 
 
 def test_a_providers_fault_is_counted_and_ends_nothing() -> None:
@@ -107,7 +123,7 @@ def test_a_providers_fault_is_counted_and_ends_nothing() -> None:
 
     tally = Tally()
     _run([_arm(converse)], tally)
-    assert (tally.due, tally.started, tally.finished, tally.failed) == (20, 20, 20, 8)
+    assert (tally.due, tally.started, tally.finished, tally.failed) == (20, 20, 12, 8)
 
 
 def test_a_scenario_that_begins_fewer_turns_than_given_is_seen() -> None:
@@ -117,7 +133,7 @@ def test_a_scenario_that_begins_fewer_turns_than_given_is_seen() -> None:
 
     tally = Tally()
     _run([_arm(converse)], tally)
-    assert (tally.due, tally.started, tally.finished) == (20, 4, 4)
+    assert (tally.due, tally.started, tally.ended) == (20, 4, 4)
 
 
 def test_arrivals_do_not_wait_for_answers() -> None:
@@ -272,18 +288,117 @@ def test_a_spans_first_token_is_recorded_apart_from_its_first_byte() -> None:
     assert [time - span.start_s for time in times] == pytest.approx([1.0, 2.0, 3.0])
 
 
-def test_each_turn_is_announced_as_it_is_recorded() -> None:
-    tally, seen = Tally(), []
+def test_turns_told_to_somebody_are_not_kept_in_memory() -> None:
+    tally, told = Tally(), Rows()
 
     async def main() -> None:
         arms = [_arm(_one_second_turns)]
         schedule = round_schedule(1, 0, arms, turns=20, turns_each=5, rate=2.0)
-        await run_round(
-            VirtualClock(), arms, schedule, tally, lambda: seen.append(len(tally.rows.flows))
-        )
+        await run_round(VirtualClock(), arms, schedule, tally, tell=told.add)
 
     run("virtual", main())
-    assert seen == list(range(1, 21))
+    assert len(told.flows) == tally.finished == 20
+    assert tally.rows == Rows()
+
+
+def test_a_round_begins_when_it_is_told_to() -> None:
+    tally, begun = Tally(), 0.0
+
+    async def begin() -> float:
+        nonlocal begun
+        await asyncio.sleep(5.0)
+        begun = VirtualClock().now() + 2.0
+        return begun
+
+    async def main() -> None:
+        arms = [_arm(_one_second_turns)]
+        schedule = round_schedule(1, 0, arms, turns=1, turns_each=1, rate=2.0)
+        await run_round(VirtualClock(), arms, schedule, tally, begin=begin)
+        assert VirtualClock().now() == pytest.approx(begun + tally.rows.flows[0].end_s)
+
+    run("virtual", main())
+    assert begun == pytest.approx(7.0)
+    assert tally.rows.flows[0].start_s == tally.rows.flows[0].due_s
+
+
+def test_what_is_in_flight_when_the_drain_is_over_is_cut_off_and_kept() -> None:
+    """A server that answers 15 of 200 calls: the 185 are infinite, and so is the median."""
+
+    async def some(request: httpx.Request) -> httpx.Response:
+        key = decode_draw(request.headers)
+        assert key
+        await asyncio.sleep(0.1 if key.conversation % 13 == 0 and key.conversation < 195 else 1e6)
+        return httpx.Response(200)
+
+    async def converse(chat: Chat) -> None:
+        async with chat.turn() as flow:
+            get = httpx.Request("GET", "http://somewhere.test/")
+            await flow.call("http", Call("shop", get, lambda *_: None), patience_s=1e9)
+            flow.outcome = "ok"
+
+    arm, tally = _arm(converse), Tally()
+    arm.world.transport = httpx.MockTransport(some)
+
+    async def main() -> None:
+        schedule = [Due(n / 10, n, arm, f"c{n}", 1) for n in range(200)]
+        await run_round(VirtualClock(), [arm], schedule, tally, drain_s=3.0)
+
+    run("virtual", main())
+    assert (tally.due, tally.started, tally.finished, tally.running) == (200, 200, 15, 185)
+    columns = columns_of(tally.rows)
+    assert quantile(np.sort(columns.turns.answered_ms), 0.05) == pytest.approx(100.0)
+    assert np.isinf(quantile(np.sort(columns.turns.answered_ms), 0.5))
+    health, reasons = examine(tally, columns, "virtual")
+    assert (health.running, reasons) == (185, [])
+    cut = [span for span in tally.rows.spans if span.status == 0]
+    assert len(cut) == 185 and max(span.end_s for span in cut) == pytest.approx(22.9)
+    assert [row.calls for row in tally.rows.flows] == [1] * 200
+
+
+def test_a_turn_that_the_cut_came_before_was_never_due() -> None:
+    async def converse(chat: Chat) -> None:
+        for _ in range(chat.turns):
+            async with chat.turn() as flow:
+                await flow.sleep(1.0)
+                flow.outcome = "ok"
+            await chat.think(10.0)
+
+    arm, tally = _arm(converse), Tally()
+
+    async def main() -> None:
+        await run_round(VirtualClock(), [arm], [Due(1.0, 0, arm, "c0", 5)], tally, drain_s=15.0)
+
+    run("virtual", main())
+    assert (tally.due, tally.started, tally.finished, tally.running) == (2, 2, 2, 0)
+
+
+def test_a_fork_ends_with_the_turn_that_is_cut_off() -> None:
+    left: list[asyncio.Task[None]] = []
+
+    async def forever(request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(1e6)
+        raise AssertionError
+
+    async def converse(chat: Chat) -> None:
+        get = httpx.Request("GET", "http://somewhere.test/")
+        async with chat.turn() as flow:
+            flow.fork(flow.call("session", Call("shop", get, lambda *_: None), patience_s=1e9))
+            await flow.sleep(1.0)
+            flow.outcome = "ok"
+
+    arm, tally = _arm(converse), Tally()
+    arm.world.transport = httpx.MockTransport(forever)
+
+    async def main() -> None:
+        await run_round(VirtualClock(), [arm], [Due(0.0, 0, arm, "c0", 1)], tally, drain_s=5.0)
+        left.extend(asyncio.all_tasks() - {asyncio.current_task()})
+
+    run("virtual", main())
+    # The turn had its answer; what it had begun beside it was not waited for any longer.
+    assert (tally.finished, tally.running, left) == (1, 0, [])
+    (span,) = tally.rows.spans
+    assert (span.stage, span.status) == ("session", 0)
+    assert span.end_s == pytest.approx(5.0)
 
 
 def test_what_an_app_does_first_is_in_no_row_and_delays_no_turn() -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from harness.clock import ClockName
 from harness.load.engine import Tally
-from harness.load.health import examine
+from harness.load.health import EVERY_TURN_FAILED, examine
 from harness.record import Health, Rows, columns_of
-from tests.test_record import FLOW, SPAN
+from tests.record.sample import FLOW, SPAN
 from tests.worlds import one_round
 
 
@@ -48,6 +48,7 @@ class Case:
 
 
 P50, P99, LAG = "measurement error p50", "measurement error p99", "start lag p99"
+LOOP, CPU = "loop lag p99", "the generator used 91% of its core, over 90%: lower --rate"
 
 CASES = [
     Case("an exact run is believed", "virtual", _tally),
@@ -67,17 +68,49 @@ CASES = [
         "turns that never ended",
         "real",
         lambda: _counted(due=100, started=100, finished=99),
-        ("100 turns were due, 100 started, 99 finished",),
+        ("100 turns started, but 99 finished, 0 failed and 0 were running",),
     ),
     Case(
         "turns that never began",
         "virtual",
-        lambda: _counted(due=100, started=90, finished=90),
-        ("100 turns were due, 90 started, 90 finished",),
+        lambda: _counted(_tally(turns=90), started=90, finished=90),
+        ("100 turns were due, 90 started",),
     ),
+    Case(
+        "turns whose rows are lost",
+        "real",
+        lambda: _counted(_tally(turns=99)),
+        ("100 turns started, but 99 were recorded",),
+    ),
+    Case(
+        "turns that were cut off are a finding too",
+        "real",
+        lambda: _counted(finished=15, failed=3, running=82),
+    ),
+    Case(
+        "nothing but turns that were cut off",
+        "real",
+        lambda: _counted(finished=0, failed=3, running=97),
+        ("no turn finished: 3 failed, 97 were cut off in flight",),
+    ),
+    Case(
+        "nothing but failed turns",
+        "real",
+        lambda: _counted(finished=0, failed=100),
+        (EVERY_TURN_FAILED,),
+    ),
+    Case("a loop that is late", "real", lambda: _strained(lag_ms=30.0), (LOOP,)),
+    Case("a loop that is late once", "real", lambda: _strained(lag_ms=30.0, late=1)),
+    Case("a loop that is as late as slow turns allow", "real", lambda: _strained(lag_ms=19.0)),
+    Case("a core that is nearly full", "real", lambda: _strained(cpu_share=0.91), (CPU,)),
+    Case("a core with room", "real", lambda: _strained(cpu_share=0.89)),
     Case("no turn at all", "real", Tally, ("no turn finished",)),
     Case("a secret in a prompt", "virtual", lambda: _counted(leaks=1), ("1 secrets were found",)),
-    Case("failed turns are a finding, not a fault", "virtual", lambda: _counted(failed=60)),
+    Case(
+        "failed turns are a finding, not a fault",
+        "virtual",
+        lambda: _counted(finished=40, failed=60),
+    ),
     Case("calls whose delay nobody told", "real", lambda: _untold(status=200)),
     Case("calls that were given up", "real", lambda: _untold(injected_ms=1.0, status=0)),
     Case(
@@ -95,11 +128,20 @@ def _counted(
     started: int = 100,
     finished: int = 100,
     failed: int = 0,
+    running: int = 0,
     leaks: int = 0,
 ) -> Tally:
     tally = tally or _tally()
     tally.due, tally.started, tally.finished = due, started, finished
-    tally.failed, tally.leaks = failed, leaks
+    tally.failed, tally.running, tally.leaks = failed, running, leaks
+    return tally
+
+
+def _strained(*, lag_ms: float = 0.0, late: int = 50, cpu_share: float = 0.1) -> Tally:
+    """A hundred probes of the loop, of which so many were late."""
+    tally = _tally()
+    tally.strain.loop_lags_ms.extend([lag_ms] * late + [0.0] * (100 - late))
+    tally.strain.note(cpu_share, None, None)
     return tally
 
 
@@ -129,6 +171,29 @@ def test_the_figures_are_told_whatever_the_judgement() -> None:
     assert health.error_p50_ms == health.error_p99_ms == pytest.approx(2.0)
     assert health.lag_p99_ms == pytest.approx(3.0)
     assert (health.due, health.started, health.finished) == (100, 100, 100)
+
+
+@pytest.mark.parametrize(
+    ("clock", "spreads", "mend"),
+    [
+        ("real", False, ": lower --rate"),
+        ("real", True, ": lower --rate, or take more --workers"),
+        ("virtual", True, ": the virtual clock is exact, so the scenario or a mock waits for"),
+    ],
+)
+def test_a_reason_says_what_to_change(clock: ClockName, spreads: bool, mend: str) -> None:
+    tally = _tally(lag_ms=60.0)
+    _, reasons = examine(tally, columns_of(tally.rows), clock, spreads=spreads)
+    assert len(reasons) == 1 and mend in reasons[0]
+
+
+def test_what_measuring_cost_is_told() -> None:
+    tally, other = _strained(lag_ms=3.0, late=1), _strained(cpu_share=0.7)
+    other.strain.note(0.2, 4, 100)
+    tally.strain.add(other.strain)
+    health, _ = _examined(tally, "real")
+    assert (health.loop_lag_p99_ms, health.loop_lag_max_ms, health.cpu_share) == (0.0, 3.0, 0.7)
+    assert (health.connections, health.calls, health.workers) == (4, 100, 1)
 
 
 def test_what_nothing_could_tell_is_no_number() -> None:

@@ -9,8 +9,8 @@ from rich.console import Console
 
 from harness.record import FlowRow, Outcome, Rows, RunSummary, columns_of
 from harness.report.load import LoadFigures, load_figures, print_load
+from tests.record.sample import FLOW
 from tests.report.sample import sample_run
-from tests.test_record import FLOW
 
 SAMPLE, _ = sample_run(["prewarm"], rounds=2, turns=5)
 
@@ -54,6 +54,7 @@ HUNDRED = [float(n) for n in range(1, 101)]
         (_rows(HUNDRED, failed=8), (True, True, False, False, False)),
         (_rows(HUNDRED, failed=8, outcome="unknown"), (True, True, False, False, False)),
         (_rows(HUNDRED, failed=60), (False, False, False, False, False)),
+        (_rows(HUNDRED, failed=8, outcome="running"), (True, True, False, False, False)),
         (_rows(HUNDRED, failed=60, outcome="declined"), (True, True, True, True, True)),
         (Rows(), (False, False, False, False, False)),
     ],
@@ -81,10 +82,11 @@ def test_failed_turns_push_the_others_down_and_do_not_vanish() -> None:
 
 def test_counts_and_validity_are_those_of_the_summary() -> None:
     health = msgspec.structs.replace(
-        SAMPLE.health, due=5, started=4, finished=3, failed=2, lag_p99_ms=1.5
+        SAMPLE.health, due=8, started=6, finished=3, failed=2, running=1, lag_p99_ms=1.5
     )
     told = _figures(Rows(), health=health, valid=False, invalid_because=["why"])
-    assert (told.due, told.started, told.finished, told.failed) == (5, 4, 3, 2)
+    assert (told.due, told.started, told.finished, told.failed) == (8, 6, 3, 2)
+    assert told.running == 1
     assert (told.lag_p99_ms, told.valid, told.invalid_because) == (1.5, False, ["why"])
     assert told.results == "results/run"
 
@@ -102,7 +104,7 @@ def test_never_is_explained_and_is_not_the_same_as_unknown() -> None:
     lines = _printed(_rows(HUNDRED, failed=1))
     assert [line.split()[-1] for line in lines[1:6]] == ["ms", "ms", "ms", "ms", "never"]
     assert lines[6].startswith("never: ")
-    nothing = msgspec.structs.replace(SAMPLE.health, finished=0)
+    nothing = msgspec.structs.replace(SAMPLE.health, due=0, started=0, finished=0)
     unknown = _printed(Rows(), health=nothing)
     assert [line.split()[-1] for line in unknown[1:6]] == ["unknown"] * 5
     assert not any("never" in line for line in unknown)
@@ -111,8 +113,11 @@ def test_never_is_explained_and_is_not_the_same_as_unknown() -> None:
 def test_a_reason_is_told_as_it_is_and_lines_stay_within_80_columns() -> None:
     reasons = ["every turn failed: [Errno 111] refused", "start lag p99 9.00 ms is over the limit"]
     huge = msgspec.structs.replace(
-        SAMPLE.health, due=10**7, started=10**7, finished=10**7, failed=10**7, lag_p99_ms=12345.6
-    )
+        SAMPLE.health, due=10**7, started=10**7, finished=10**6, failed=10**6, running=10**6,
+        error_p50_ms=12345.6, error_p99_ms=12345.6, lag_p99_ms=12345.6, cpu_share=1.5,
+        loop_lag_p99_ms=12345.6, loop_lag_max_ms=123456.7, workers=16, connections=10**6,
+        calls=10**8,
+    )  # fmt: skip
     lines = _printed(_rows(HUNDRED), health=huge, valid=False, invalid_because=reasons)
     assert " ".join(lines).count("INVALID  every turn failed: [Errno 111] refused; start lag") == 1
     assert all(len(line) <= 80 for line in lines)

@@ -240,7 +240,7 @@ def test_an_unknown_health_figure_is_called_unknown(full: RunSummary) -> None:
 def test_turns_that_went_missing_are_not_written_as_equal(full: RunSummary) -> None:
     health = replace(full.health, finished=7990, failed=3, leaks=2)
     text = " ".join(rendered(replace(full, health=health)).split())
-    assert "due 8000 = started 8000, finished 7990; failed 3; leaks 2" in text
+    assert "due 8000 = started 8000, finished 7990 + failed 3; leaks 2" in text
 
 
 def test_an_invalid_run_gives_its_reasons_instead_of_its_health(full: RunSummary) -> None:

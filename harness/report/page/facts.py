@@ -52,6 +52,7 @@ def health_table(summary: RunSummary) -> Table:
         (name_of("turns started"), count(health.started, at + "/started")),
         (name_of("turns finished"), count(health.finished, at + "/finished")),
         (name_of("turns failed"), count(health.failed, at + "/failed")),
+        (name_of("turns in flight at the end"), count(health.running, at + "/running")),
         (name_of("secrets found in prompts"), count(health.leaks, at + "/leaks")),
     ]
     if summary.warm_up:
