@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: compare test thorough simulate check readme lock clean
+.PHONY: compare test thorough simulate bench-peers check readme lock clean
 
 compare: .venv/ready
 	$(BIN)/tollbench compare
@@ -18,6 +18,11 @@ thorough: .venv/ready .venv/sdk
 # Many runs each: coverage of intervals, false alarms, power. Minutes, so no part of the default run.
 simulate: .venv/ready
 	$(BIN)/python -m pytest -m slow --numprocesses auto --dist worksteal -s
+
+# Beside the tools that people would otherwise use: twenty minutes on two quiet cores. Those that
+# `python -m tests.benchmarks.peers.install` has not installed are left out, by name.
+bench-peers: .venv/ready
+	$(BIN)/python -m tests.benchmarks.peers
 
 check: .venv/ready .venv/sdk
 	$(BIN)/ruff check
