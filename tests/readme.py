@@ -1,4 +1,7 @@
-"""The report that README shows, made from a run; `make readme` writes it, a test compares it."""
+"""The report and the table of peers that README shows; `make readme` writes them, a test compares.
+
+The report is made from a new run, the table from what `make bench-peers` last measured.
+"""
 
 import os
 import re
@@ -8,11 +11,16 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.benchmarks.peers.results import load
+from tests.benchmarks.peers.table import markdown
+
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 BASELINE = ROOT / "results" / "baseline"
 KEPT = ("run.json", "ecdf.png", "effects.png", "waterfall.png")
+PEERS = ROOT / "results" / "peers.json"
 BLOCK = re.compile(r"(<!-- report: [^\n]*-->\n).*?(<!-- /report -->)", re.DOTALL)
+PEERS_BLOCK = re.compile(r"(<!-- peers: [^\n]*-->\n).*?(<!-- /peers -->)", re.DOTALL)
 
 
 def main() -> None:
@@ -22,6 +30,7 @@ def main() -> None:
         for name in KEPT:
             shutil.copy(Path(folder) / "latest" / name, BASELINE / name)
     text = BLOCK.sub(lambda m: f"{m[1]}```text\n{report}```\n{m[2]}", README.read_text("utf-8"))
+    text = PEERS_BLOCK.sub(lambda m: f"{m[1]}{peers_shown()}{m[2]}", text)
     README.write_text(text, "utf-8")
 
 
@@ -32,6 +41,10 @@ def compare(out: Path, *more: str) -> str:
     env = {**os.environ, "COLUMNS": "80"}
     done = subprocess.run(command, cwd=out, capture_output=True, text=True, env=env, check=True)
     return done.stdout
+
+
+def peers_shown() -> str:
+    return markdown(load(PEERS))
 
 
 def shown(report: str) -> str:

@@ -19,7 +19,7 @@ from harness.providers import MODELS
 from harness.record import RunSummary
 from mocks.profile import GatewayProfile, ModelProfile, PaymentProfile, load, names
 from tests.cli.command import hear_interrupts, tollbench
-from tests.readme import BLOCK, README, compare, shown
+from tests.readme import BLOCK, PEERS_BLOCK, README, compare, peers_shown, shown
 
 TEXT = README.read_text("utf-8")
 COMMANDS = re.findall(r"^\.venv/bin/(\S+ [^#\n]*)", TEXT, re.MULTILINE)
@@ -69,6 +69,12 @@ def test_the_report_shown_is_what_compare_prints_today(tmp_path: Path) -> None:
     assert block is not None
     told = shown(compare(tmp_path, "--no-report"))
     assert f"```text\n{told}```\n" in block[0]
+
+
+def test_the_peers_shown_are_those_that_were_measured() -> None:
+    block = PEERS_BLOCK.search(TEXT)
+    assert block is not None
+    assert f"-->\n{peers_shown()}<!-- /peers" in block[0]
 
 
 def test_the_scenario_shown_runs_as_it_says(tmp_path: Path) -> None:
