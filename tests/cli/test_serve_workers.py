@@ -176,6 +176,7 @@ def test_a_worker_that_is_killed_ends_the_serving_with_a_line_and_a_code(tmp_pat
     assert not any(running(worker) for worker in workers)
 
 
+@pytest.mark.thorough
 def test_workers_end_with_the_books_however_those_end(tmp_path: Path) -> None:
     with serving(tmp_path, "--workers", "2") as server:
         workers = children(server.process.pid)

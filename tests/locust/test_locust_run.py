@@ -99,6 +99,7 @@ def test_bad_input_is_one_line_and_exit_code_2() -> None:
         assert word in line
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("workers", WORKERS.values(), ids=WORKERS)
 @pytest.mark.parametrize(
     ("when", "how"),
@@ -123,6 +124,7 @@ def test_no_process_is_left_behind(
     assert ("finished = " in rest) == (how == signal.SIGINT)
 
 
+@pytest.mark.thorough
 def test_a_killed_worker_makes_the_run_invalid(fast: dict[str, str]) -> None:
     command = locust(fast, *SHORT, "-t", "3s", *TWO_WORKERS)
     with begun(command) as process:
