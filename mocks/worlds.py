@@ -48,7 +48,9 @@ class Worlds:
         if host is None:
             why = f"a world is named as in /~name/..., and there are {MOST_WORLDS:,} at most"
             return plain(self._clock, 404, why)
-        return host.decide(LeanRequest(request.method, url, request.headers, request.content))
+        inner = LeanRequest(request.method, url, request.headers, request.content)
+        inner.extensions = request.extensions  # The draw, where it was named in this process.
+        return host.decide(inner)
 
     def _begun(self, name: str) -> Host | None:
         if not name or len(self._hosts) > MOST_WORLDS:

@@ -1,8 +1,8 @@
 """httpx's own requests and headers, made without what httpx does for those who know less.
 
-httpx normalises every header, joins every body and copies what it is given: half of the time that
-a call in process takes. Whoever has it right already skips that. These are httpx's types with
-httpx's attributes; a test holds each against one that httpx made.
+httpx normalises every header, joins every body and copies what it is given. Whoever has it right
+already skips that. These are httpx's types with httpx's attributes; a test holds each against one
+that httpx made.
 """
 
 from collections.abc import Iterable

@@ -12,8 +12,10 @@ from harness.clock import VirtualClock, run
 from harness.providers import wechat_ai
 from harness.providers.call import Call, Endpoint
 from harness.providers.openai import OPENAI
+from harness.providers.told import DrawKey, name_draw
 from mocks import worlds
 from mocks.admin import Admin
+from mocks.desk import Served
 from mocks.host import IN_PROCESS_URL, endpoints
 from mocks.worlds import Worlds
 from tests.mocks.fast import chat, fast_mocks
@@ -210,5 +212,17 @@ def test_a_question_that_cannot_be_answered_is_told_why(path: str, status: int, 
 def test_pages_are_only_told(method: str) -> None:
     async def story(house: House) -> None:
         assert (await house.get("/_ledger", method)).status_code == 405
+
+    _in_house(story)
+
+
+def test_a_draw_that_is_named_in_this_process_reaches_the_mocks_of_any_world() -> None:
+    async def story(house: House) -> None:
+        key = DrawKey(3, 7, 1, "intent", 1)
+        for world in ("", "other"):
+            request = OPENAI.chat(_at(world, "openai"), chat()).request
+            name_draw(request, key)
+            note = house.door.decide(request).note
+            assert isinstance(note, Served) and note.key == key
 
     _in_house(story)
