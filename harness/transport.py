@@ -5,6 +5,10 @@ wire. It never retries and never reads what an answer says.
 """
 
 import asyncio
+import os
+import re
+import socket
+import ssl
 
 import httpx
 import msgspec
@@ -32,6 +36,8 @@ class Measured(msgspec.Struct, frozen=True):
     headers: httpx.Headers
     body: bytes
     fault: str = ""
+    fault_kind: str = ""
+    """The same in words that all such faults share: no address, port or file is in them."""
     told: Told | None = None
     """What a mock meant to take."""
 
@@ -71,8 +77,7 @@ async def measure(
         return failed(start, clock.now(), out_of_patience(patience_s))
     except (httpx.TransportError, OSError) as error:
         # Transports over another library name their own errors; the cause says what it was.
-        cause = error.__cause__ or error
-        return failed(start, clock.now(), f"{type(cause).__name__}: {cause}")
+        return failed_by(error.__cause__ or error, start, clock.now())
     first_byte = end if first_byte is None else first_byte
     first_token = end if first_token is None else first_token
     return Measured(
@@ -96,5 +101,38 @@ def out_of_patience(patience_s: float) -> str:
     return f"no whole answer within {patience_s:g} s"
 
 
-def failed(start: float, end: float, fault: str) -> Measured:
-    return Measured(start, end, end, end, 0, NO_HEADERS, b"", fault)
+def failed(start: float, end: float, fault: str, kind: str = "") -> Measured:
+    """`kind` is by default the fault itself."""
+    return Measured(start, end, end, end, 0, NO_HEADERS, b"", fault, kind or fault)
+
+
+def failed_by(error: BaseException, start: float, end: float) -> Measured:
+    return failed(start, end, f"{type(error).__name__}: {error}", _kind_of(error))
+
+
+def _kind_of(error: BaseException) -> str:
+    """What went wrong, without what an error's own words hold of this connection alone."""
+    if isinstance(error, ssl.SSLError):
+        reason: str | None = getattr(error, "reason", None)  # as the handshake sets it
+        return f"TLS: {reason or 'it failed'}"
+    if isinstance(error, socket.gaierror):
+        return "the host's name is not known"
+    words = str(error)
+    # Of several addresses that were tried, asyncio tells of all in one error without a number.
+    number = (error.errno if isinstance(error, OSError) else None) or _errno_in(words)
+    if number:
+        return os.strerror(number).lower()
+    own = _OWN_END.split(_QUOTED.sub("..", words))[0]
+    return _NUMBERS.sub("#", own).strip() or type(error).__name__
+
+
+def _errno_in(words: str) -> int | None:
+    found = _ERRNO.search(words)
+    return int(found[1]) if found else None
+
+
+_ERRNO = re.compile(r"\[Errno ([0-9]{1,3})\]")
+_QUOTED = re.compile(r"'[^']*'")
+_OWN_END = re.compile(r"[\"'`(\[{<]|: ")
+"""Where the words of the error's author end and what it tells of begins."""
+_NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+){2,}|[0-9]{2,}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import httpx
 
 from harness.flow.flow import Chat
-from harness.providers.call import Call, Endpoint, Malformed, Overloaded, request_of
+from harness.providers.call import Call, Endpoint, fault_of, request_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,5 @@ class HttpProbe:
 
 
 def _succeed(status: int, headers: httpx.Headers, body: bytes) -> None:
-    if status >= 500 or status == 429:
-        raise Overloaded(str(status))
     if status >= 400:
-        raise Malformed(str(status))
+        raise fault_of(status, str(status))

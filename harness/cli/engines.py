@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from harness import clock as clocks
 from harness.cli.course import Course, Crash, Crashed, Progress
 from harness.cli.scenario_file import load_again
 from harness.cli.workers import PATIENCE_S, START
+from harness.load.causes import merge_causes
 from harness.load.engine import Tally, Tell
 from harness.record import Spool
 
@@ -210,6 +212,9 @@ class _Team:
         tally.open = sum(of.open for of in told)
         tally.leaks = sum(of.leaks for of in told)
         tally.fault = next((of.fault for of in told if of.fault), "")
+        tally.causes = Counter()
+        for of in told:
+            merge_causes(tally.causes, of.causes)
         if final:
             for of in told:
                 tally.strain.add(of.strain)
@@ -298,7 +303,7 @@ async def _tell_how_far(pipe: Connection, tally: Tally, spool: Spool) -> None:
 
 
 def _counts(tally: Tally) -> Tally:
-    """Without what would grow."""
+    """Without what would grow; of causes there are only so many."""
     return Tally(
         due=tally.due,
         started=tally.started,
@@ -308,4 +313,5 @@ def _counts(tally: Tally) -> Tally:
         open=tally.open,
         leaks=tally.leaks,
         fault=tally.fault,
+        causes=tally.causes,
     )

@@ -13,7 +13,7 @@ from harness.flow.flow import PATIENCE_S
 from harness.flow.inbox import Inbox
 from harness.http1 import Sockets
 from harness.providers import alipay_ai
-from harness.providers.call import Endpoint
+from harness.providers.call import Endpoint, Unreachable
 from harness.transport import measure
 from mocks.host import alipay_endpoint, endpoints
 
@@ -48,5 +48,7 @@ async def _alipay(transport: httpx.AsyncBaseTransport, base_url: str) -> Endpoin
     """With the keys that the mocks' own process has made."""
     call = alipay_ai.fetch_keys(base_url)
     took = await measure(transport, RealClock(), call.request, PATIENCE_S)
+    if took.fault:
+        raise Unreachable(took.fault)
     keys = call.decode(took.status, took.headers, took.body)
     return alipay_endpoint(base_url, keys.app_id, keys.app_private_key, keys.alipay_public_key)

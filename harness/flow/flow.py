@@ -13,12 +13,14 @@ from typing import Any, TypeVar
 
 import httpx
 import msgspec
+from msgspec import structs
 
 from harness import draws
 from harness.clock import Clock
 from harness.flow.inbox import Inbox, Notice
-from harness.providers.call import Call, ProviderFault, Unreachable
+from harness.providers.call import Call, ProviderFault, Unreachable, cause
 from harness.providers.told import DrawKey, Told, name_draw
+from harness.providers.trace import TRACEPARENT
 from harness.record import Outcome
 from harness.transport import measure
 
@@ -58,6 +60,10 @@ class Span(msgspec.Struct, frozen=True, gc=False):
     status: int
     attempt: int
     told: Told | None
+    fault: str = ""
+    """Why it counts as failed, in words that many calls can share; "" where it does not."""
+    whole: bool = False
+    """It encloses the others, which say what it waited for: it is no step beside them."""
 
 
 @dataclass(slots=True)
@@ -87,14 +93,22 @@ class Flow:
     """Seconds in which a user, or several at once, took time within the turn to approve a payment;
     no part of any response time."""
     fault: str = ""
+    """What ended it, for whoever reads of this one turn."""
+    cause: str = ""
+    """The same in words that many turns can share; "" where nothing did."""
+    traceparent: str = ""
+    """Sent with every call, so that whoever serves them knows that they belong together."""
     spans: list[Span] = field(default_factory=list)
     _people: int = 0
     _busy_since: float = 0.0
     _attempts: Counter[str] = field(default_factory=Counter)
     _forks: set[asyncio.Task[Any]] = field(default_factory=set)
 
-    async def call(self, stage: str, call: Call[T], *, patience_s: float = PATIENCE_S) -> T:
-        """Make the call, record its span under this stage, and return what it decodes to.
+    async def call(
+        self, stage: str, call: Call[T], *, patience_s: float = PATIENCE_S, whole: bool = False
+    ) -> T:
+        """Make the call, record its span under this stage, and return what it decodes to. `whole`
+        says that it encloses what else is known of the turn.
 
         Raises ProviderFault when the provider does not keep its side of the wire. A call that is
         cancelled has a span up to then.
@@ -104,25 +118,33 @@ class Flow:
         if self.world.mocked:
             key = DrawKey(self.world.round, self.conversation, self.turn, stage, attempt)
             name_draw(call.request, key)
+        if self.traceparent:
+            call.request.headers[TRACEPARENT] = self.traceparent
         start = self.world.clock.now()
         try:
             took = await measure(self.world.transport, self.world.clock, call.request, patience_s)
         except asyncio.CancelledError:
             cut = self.now()
-            self.spans.append(Span(stage, call.provider, start, cut, cut, cut, 0, attempt, None))
+            self.spans.append(
+                Span(stage, call.provider, start, cut, cut, cut, 0, attempt, None, whole=whole)
+            )
             raise
         told = took.told
         self.spans.append(
             Span(
                 stage, call.provider, took.start, took.first_byte, took.first_token, took.end,
-                took.status, attempt, told,
+                took.status, attempt, told, whole=whole,
             )
         )  # fmt: skip
         if told is not None:
             self.world.leaks += told.leaks
-        if took.fault:
-            raise Unreachable(took.fault)
-        return call.decode(took.status, took.headers, took.body)
+        try:
+            if took.fault:
+                raise Unreachable(took.fault, what=took.fault_kind)
+            return call.decode(took.status, took.headers, took.body)
+        except ProviderFault as fault:
+            self.spans[-1] = structs.replace(self.spans[-1], fault=cause(fault))
+            raise
 
     @contextmanager
     def step(self, stage: str) -> Iterator[None]:
@@ -233,7 +255,8 @@ class Chat:
         try:
             yield flow
         except ProviderFault as fault:
-            flow.outcome, flow.fault = "error", f"{type(fault).__name__}: {fault}"
+            flow.outcome, flow.cause = "error", cause(fault)
+            flow.fault = f"{type(fault).__name__}: {fault}"
         flow.end = self.due = self.now()
 
     def now(self) -> float:

@@ -18,7 +18,7 @@ from harness.http1.connection import Connection, Expired
 from harness.http1.wire import Incoming, encode_request
 from harness.providers.lean import LeanHeaders
 from harness.providers.told import decode_told, write_draw
-from harness.transport import Measured, MeasuringTransport, failed, out_of_patience
+from harness.transport import Measured, MeasuringTransport, failed, failed_by, out_of_patience
 
 Origin = tuple[str, str, int]
 """Scheme, host and port: what a connection leads to."""
@@ -57,7 +57,7 @@ class Sockets(MeasuringTransport):
         try:
             connection = await self._connection(origin, patience_s)
         except (OSError, Expired) as error:
-            return failed(start, clock.now(), _fault(error, patience_s))
+            return _failed(error, patience_s, start, clock.now())
         answer = Incoming(clock.now)
         waiter = connection.ask(message, answer)
         connection.expire_at(start + patience_s)
@@ -67,7 +67,7 @@ class Sockets(MeasuringTransport):
             connection.give_up(answer)
             raise
         if answer.error is not None:
-            return failed(start, answer.end, _fault(answer.error, patience_s))
+            return _failed(answer.error, patience_s, start, answer.end)
         headers = LeanHeaders(answer.headers, "iso-8859-1")
         return Measured(
             start,
@@ -214,10 +214,10 @@ async def _message(request: httpx.Request) -> bytes:
         return encode_request(request)
 
 
-def _fault(error: Exception, patience_s: float) -> str:
+def _failed(error: Exception, patience_s: float, start: float, end: float) -> Measured:
     if isinstance(error, Expired):
-        return out_of_patience(patience_s)
-    return f"{type(error).__name__}: {error}"
+        return failed(start, end, out_of_patience(patience_s))
+    return failed_by(error, start, end)
 
 
 def _tls() -> ssl.SSLContext:

@@ -15,6 +15,11 @@ MOST_HEAD = 65_536
 """Bytes in which the head of an answer must end, interim answers included. The packet it ends in
 may go beyond, by as much as a loop reads at once."""
 
+MOST_BODY = 8 * 1024 * 1024
+"""Bytes of an answer's body: one that does not end must not fill the memory."""
+
+TOO_LARGE = f"an answer of more than {MOST_BODY // 1024**2} MiB"
+
 RawHeaders = list[tuple[bytes, bytes]]
 
 
@@ -57,7 +62,7 @@ class Incoming:
         self.keeps = False
         """Whether its connection may carry another call."""
         self._at = 0.0
-        self._head_bytes = 0
+        self._head_bytes = self._body_bytes = 0
         self._unfinished_line = b""
         self._fields: RawHeaders = []
         # A parser each: one that is used again would add one answer's trailers to the next head.
@@ -112,6 +117,10 @@ class Incoming:
     def on_body(self, body: bytes) -> None:
         if self.first_token is None:
             self._note_first(body)
+        self._body_bytes += len(body)
+        if self._body_bytes > MOST_BODY:
+            self._stop(httpx.RemoteProtocolError(TOO_LARGE))
+            raise ValueError("nobody wants the rest")
         self.chunks.append(body)
 
     def on_message_complete(self) -> None:

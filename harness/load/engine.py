@@ -7,22 +7,34 @@ that whatever drifts on the machine hits all of them alike.
 
 import asyncio
 import gc
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 
+from msgspec import structs
+
 from harness import draws
 from harness.clock import Clock
-from harness.flow.flow import NOTIFY, Chat, Flow, World
+from harness.flow.flow import NOTIFY, Chat, Flow, Span, World
 from harness.load import arrivals
 from harness.load.arrivals import Arrivals
+from harness.load.causes import Causes, count_cause, merge_causes
 from harness.load.strain import Strain, straining
 from harness.record import FAILED, FlowRow, Rows, SpanRow
 from harness.stats.critical_path import critical_path
 
+SWEPT_EVERY = 500
+"""Failed turns. The frames of a fault hold each other, so while the collector is off they would add
+up; what is young by then is collected in a millisecond or two."""
+
 BOOT = -1
 """The conversation number of what an app does before its first user comes."""
+
+
+async def _whole(flow: Flow) -> None:
+    """The turn's own spans are all that is known of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +45,8 @@ class Arm:
     world: World
     boot: Callable[[Flow], Awaitable[None]]
     converse: Callable[[Chat], Awaitable[None]]
+    complete: Callable[[Flow], Awaitable[None]] = _whole
+    """Adds to a turn that has ended what others know of it, before it is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +74,13 @@ class Tally:
     failed: int = 0
     running: int = 0
     """In flight when the round was cut off."""
+    lost: int = 0
+    """Of a process that died, or that could not be heard any more: nobody knows how they ended."""
     leaks: int = 0
     fault: str = ""
     """The first that ended a turn."""
+    causes: Causes = field(default_factory=Counter)
+    """Of the calls that failed: how many of each stage, for each cause."""
     open: int = 0
     """Conversations in flight at this moment."""
     workers: int = 1
@@ -81,8 +99,10 @@ class Tally:
         self.finished += other.finished
         self.failed += other.failed
         self.running += other.running
+        self.lost += other.lost
         self.leaks += other.leaks
         self.fault = self.fault or other.fault
+        merge_causes(self.causes, other.causes)
         self.open += other.open
         self.strain.add(other.strain)
 
@@ -214,6 +234,7 @@ async def _converse(due: Due, origin: float, tally: Tally, tell: Tell) -> None:
         await due.arm.converse(chat)
         for flow in chat.flows:
             await flow.join()
+            await due.arm.complete(flow)
     except BaseException:
         # Only the turn that is not over is cut off; one that has not begun was not due yet.
         for flow in chat.flows:
@@ -224,28 +245,33 @@ async def _converse(due: Due, origin: float, tally: Tally, tell: Tell) -> None:
         tally.open -= 1
         tally.started += len(chat.flows)
         for flow in chat.flows:
-            _count(flow, tally)
+            count_turn(flow, tally)
             assert flow.end is not None
             record_turn(due.arm.name, flow, flow.end, origin, tell)
 
 
-def _count(flow: Flow, tally: Tally) -> None:
+def count_turn(flow: Flow, tally: Tally) -> None:
+    """Into the tally. Its failed calls get the names that they are counted by, which are few."""
     if flow.end is None:
         flow.outcome, flow.end = "running", flow.now()
         tally.running += 1
     elif flow.outcome in FAILED:
         tally.failed += 1
+        if not tally.failed % SWEPT_EVERY:
+            gc.collect(0)
     else:
         tally.finished += 1
     tally.fault = tally.fault or flow.fault
+    for n, span in enumerate(flow.spans):
+        if span.fault:
+            cause = count_cause(tally.causes, span.stage, span.fault)
+            flow.spans[n] = structs.replace(span, fault=cause)
 
 
 def record_turn(variant: str, flow: Flow, end: float, origin: float, tell: Tell) -> None:
     """Tell the turn and its spans, the critical ones marked."""
     spans = sorted(flow.spans, key=lambda span: (span.start, span.end, span.stage, span.attempt))
-    starts, ends = [span.start for span in spans], [span.end for span in spans]
-    path, _ = critical_path(starts, ends, flow.start, end)
-    critical = set(path)
+    critical = _critical(spans, flow.start, end)
     place = (variant, flow.world.round, flow.conversation, flow.turn)
     answered = end - flow.human
     row = FlowRow(
@@ -288,6 +314,15 @@ def record_turn(variant: str, flow: Flow, end: float, origin: float, tell: Tell)
         for n, span in enumerate(spans)
     ]
     tell(row, rows)
+
+
+def _critical(spans: Sequence[Span], start: float, end: float) -> set[int]:
+    """The numbers of those that the turn waited for. One that encloses the others waited for the
+    same as they did."""
+    steps = [n for n, span in enumerate(spans) if not span.whole] or range(len(spans))
+    starts, ends = [spans[n].start for n in steps], [spans[n].end for n in steps]
+    path, _ = critical_path(starts, ends, start, end)
+    return {steps[n] for n in path}
 
 
 def _since(origin: float, when: float) -> float:

@@ -10,9 +10,11 @@ An exception from here means that the provider broke its side of the wire:
       Unauthorized    it does not take our key: 401, 403
       Malformed       it answered with something that the wire does not allow
 
-Anything else that is raised is a bug of ours.
+Anything else that is raised is a bug of ours. `cause` says why a call failed in words that every
+call shares which failed alike: what a run's failures are grouped by.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -27,6 +29,16 @@ T = TypeVar("T")
 
 UNREADABLE = (ValueError, RecursionError)
 """What decoding foreign JSON can raise: broken UTF-8 and too deep nesting are no DecodeError."""
+
+MOST_CODE, MOST_WHAT, MOST_FOREIGN = 80, 100, 500
+"""Characters of a provider's codes and of our own words in a cause, and of what is looked at."""
+NOT_SHOWN = "(not shown)"
+
+_NUMBER = re.compile(r"[0-9]{1,5}")
+_NAME = re.compile(r"[0-9]{0,2}[A-Za-z]{1,40}[0-9]{0,2}|[0-9]*")
+_JOINTS = re.compile(r"[_.:/-]")
+_NUMBER_WITHIN = re.compile(r"(?<![0-9A-Za-z])[0-9]+(?![0-9A-Za-z])")
+_NOT_PRINTABLE = re.compile(r"[^ -~]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +76,24 @@ class Call(msgspec.Struct, Generic[T], frozen=True):
 
 
 class ProviderFault(Exception):
-    """The provider did not keep its side of the wire."""
+    """The provider did not keep its side of the wire.
+
+    `told` is for whoever reads of this one fault. The rest is for grouping: the answer's `status`,
+    0 where that is none of an error; the provider's own `code`, as far as it looks like one; and
+    `what` happened, in words of ours that hold nothing foreign. By default that is `told` where
+    there is neither status nor code; what stands in it behind a colon is then taken for a code.
+    """
+
+    def __init__(
+        self, told: str = "", *, status: int = 0, code: str = "", what: str | None = None
+    ) -> None:
+        super().__init__(told)
+        self.status = status if 300 <= status <= 599 else 0
+        self.code = code_name(code)
+        if what is None:
+            ours, colon, code = ("", "", "") if status or code else told.partition(": ")
+            what = f"{ours}{colon}{code_name(code)}"
+        self.what = what
 
 
 class Unreachable(ProviderFault):
@@ -87,13 +116,38 @@ class Malformed(ProviderFault):
     """The answer is not one that the wire allows."""
 
 
-def fault_of(status: int, told: str) -> ProviderFault:
-    """The fault that an error status stands for; `told` is what the provider said of it."""
-    if status == 429:
-        return RateLimited(told)
-    if status in (401, 403):
-        return Unauthorized(told)
-    return Overloaded(told) if status >= 500 else Malformed(told)
+def fault_of(status: int, told: str = "", code: str = "") -> ProviderFault:
+    """The fault that an error status stands for. `code` is the provider's own for it; `told` is by
+    default the two of them."""
+    told = told or f"{status} {code_name(code)}".rstrip()
+    return _kind(status)(told, status=status, code=code)
+
+
+def late_fault(status: int, code: str) -> ProviderFault:
+    """Told inside an answer whose own status was good; `status` is what it would have been."""
+    told = f"error in mid-stream: {code_name(code)}".rstrip(": ")
+    return _kind(status)(told, code=code, what="in mid-stream")
+
+
+def cause(fault: ProviderFault) -> str:
+    """The kind of fault, the status, the provider's code and what happened, as far as each is
+    known: "RateLimited 429 FREQUENCY_LIMITED", "Unreachable: connection refused".
+
+    It holds nothing that is of one call only, and nothing that the provider may have copied from a
+    request: no number of an order, no time, no amount, no key.
+    """
+    known = (type(fault).__name__, str(fault.status or ""), fault.code)
+    head = " ".join(word for word in known if word)
+    what = _NOT_PRINTABLE.sub("?", fault.what)[:MOST_WHAT]
+    return f"{head}: {what}" if what else head
+
+
+def code_name(code: str) -> str:
+    """A provider's code or several, each once, as far as they look like names: `rate_limit_error`,
+    `isv.app-call-limited`, `40005`. A number within a name is a #, and what may be an id or a key
+    is not shown: nobody knows what a provider writes there."""
+    words = dict.fromkeys(_name(word) for word in code[:MOST_FOREIGN].split())
+    return " ".join(words)[:MOST_CODE]
 
 
 def request_of(
@@ -117,9 +171,29 @@ def _head(host: bytes, headers: tuple[tuple[str, str], ...]) -> tuple[tuple[byte
 _HAS_BODY = ("POST", "PUT", "PATCH")
 
 
-def parse(body: bytes | str, shape: type[T]) -> T:
-    """The JSON body as that struct, or Malformed."""
+def parse(body: bytes | str, shape: type[T], status: int = 0) -> T:
+    """The JSON body as that struct, or Malformed, which tells the status where it is one of an
+    error."""
     try:
         return msgspec.json.decode(body, type=shape)
     except UNREADABLE as error:
-        raise Malformed(f"not a {shape.__name__}: {error}") from None
+        other = isinstance(error, msgspec.ValidationError)
+        what = "JSON of another shape" if other else "no JSON"
+        told = f"not a {shape.__name__}: {error}"
+        raise Malformed(told, status=status, what=what) from None
+
+
+def _kind(status: int) -> type[ProviderFault]:
+    if status == 429:
+        return RateLimited
+    if status in (401, 403):
+        return Unauthorized
+    return Overloaded if status >= 500 else Malformed
+
+
+def _name(word: str) -> str:
+    if _NUMBER.fullmatch(word):
+        return word
+    if all(_NAME.fullmatch(part) for part in _JOINTS.split(word)):
+        return _NUMBER_WITHIN.sub("#", word)
+    return NOT_SHOWN

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, quote_plus, unquote_plus, urlencode
 import httpx
 import msgspec
 
-from harness.providers.call import UNREADABLE, Malformed, parse
+from harness.providers.call import UNREADABLE, Malformed, ProviderFault, fault_of, parse
 from harness.providers.problem import Answer, fault
 from harness.providers.rest import FORM, JSON, media_type
 
@@ -77,11 +77,19 @@ def token_request(url: httpx.URL, client_id: str, secret: str) -> httpx.Request:
 def decode_token(status: int, headers: httpx.Headers, body: bytes) -> Token:
     """There is no refusal that a client could act on: all but a token is a fault."""
     if status != 200:
-        raise fault(status, body)
+        raise _fault(status, body)
     told = parse(body, _Token)
     if told.token_type.lower() != "bearer":
         raise Malformed("the token is no bearer token")
     return Token(told.access_token, "Bearer", told.expires_in)
+
+
+def _fault(status: int, body: bytes) -> ProviderFault:
+    """Servers of tokens name an error by a word; what stands before them speaks of problems."""
+    try:
+        return fault_of(status, code=parse(body, _Refused).error)
+    except Malformed:
+        return fault(status, body)
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -92,6 +100,10 @@ class _Token(msgspec.Struct):
     access_token: str
     token_type: str
     expires_in: float
+
+
+class _Refused(msgspec.Struct):
+    error: str
 
 
 # Server side

@@ -30,6 +30,13 @@ class Problem(msgspec.Struct, frozen=True):
     def kind(self) -> str:
         return self.type.rsplit("/", 1)[-1]
 
+    @property
+    def code(self) -> str:
+        """The kind, or what it is called where it has none, to group by: no query, which may be of
+        this case alone."""
+        kind = self.kind.partition("?")[0].rpartition("#")[2]
+        return self.title if kind in ("", "about:blank") else kind
+
 
 @dataclass(frozen=True, slots=True)
 class Objection:
@@ -61,8 +68,8 @@ def decode_problem(status: int, body: bytes) -> Problem:
 
 def fault(status: int, body: bytes) -> ProviderFault:
     """The provider's fault that an error answer stands for."""
-    title = decode_problem(status, body).title
-    return fault_of(status, f"{status} {title}".strip())
+    problem = decode_problem(status, body)
+    return fault_of(status, f"{status} {problem.title}".strip(), problem.code)
 
 
 class _Told(msgspec.Struct):

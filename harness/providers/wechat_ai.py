@@ -292,6 +292,11 @@ class _Verdict(msgspec.Struct):
     ret: str = ""
 
 
+class _Turned(msgspec.Struct):
+    ret: str = ""
+    code: str = ""
+
+
 class _Reply(msgspec.Struct, omit_defaults=True):
     ver: str
     seq: str
@@ -321,7 +326,7 @@ def _decode_session(status: int, headers: httpx.Headers, body: bytes) -> Session
 
 def _decode_key(status: int, headers: httpx.Headers, body: bytes) -> SealingKey:
     if status != 200:
-        raise _fault(status)
+        raise _fault(status, body)
     told = parse(body, PublicKey)
     try:
         key = serialization.load_pem_public_key(told.public_key_pem.encode())
@@ -345,12 +350,18 @@ def _decode_receipt(status: int, headers: httpx.Headers, body: bytes) -> Receipt
 
 def _refusal(status: int, body: bytes) -> Refusal:
     if status not in (200, 400, 401):
-        raise _fault(status)
-    reply = parse(body, _Reply)
+        raise _fault(status, body)
+    reply = parse(body, _Reply, status)
     if reply.ret not in _REFUSALS:
-        raise Malformed(f"unknown refusal {reply.ret!r}")
+        told = f"unknown refusal {reply.ret!r}"
+        raise Malformed(told, status=status, code=reply.ret, what="an unknown refusal")
     return msgspec.convert({"code": reply.ret, "message": reply.msg}, Refusal)
 
 
-def _fault(status: int) -> ProviderFault:
-    return fault_of(status, str(status))
+def _fault(status: int, body: bytes) -> ProviderFault:
+    """Its envelope names the cause by `ret`, and WeChat Pay's own gateway by `code`."""
+    try:
+        told = parse(body, _Turned)
+    except Malformed:
+        told = _Turned()
+    return fault_of(status, str(status), told.ret or told.code)

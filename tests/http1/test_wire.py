@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.http1.wire import MOST_HEAD, Incoming, encode_request
+from harness.http1.wire import MOST_BODY, MOST_HEAD, TOO_LARGE, Incoming, encode_request
 
 OK = b"HTTP/1.1 200 OK\r\n"
 HI = OK + b"Content-Length: 2\r\n\r\nhi"
@@ -199,6 +199,28 @@ def test_a_head_that_does_not_end_is_given_up(endless: bytes) -> None:
     answer = _heard(endless[n : n + 1000] for n in range(0, len(endless), 1000))
     assert str(answer.error) == f"no whole head in {MOST_HEAD} bytes"
     assert answer.end == MOST_HEAD // 1000 + 1
+
+
+BIG = b"x" * 2**20
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (OK + b"Connection: close\r\n\r\n", BIG),
+        (OK + b"Content-Length: %d\r\n\r\n" % (2 * MOST_BODY), BIG),
+        (CHUNKED, b"%x\r\n%b\r\n" % (len(BIG), BIG)),
+    ],
+    ids=["until the end", "a length", "chunks"],
+)
+def test_a_body_that_does_not_end_is_given_up(head: bytes, piece: bytes) -> None:
+    just = _heard([head, *[piece] * (MOST_BODY // len(BIG))])
+    assert (just.over, sum(map(len, just.chunks))) == (False, MOST_BODY)
+    beyond = _heard([head, *[piece] * (2 * MOST_BODY // len(BIG))])
+    assert (beyond.over, beyond.keeps, str(beyond.error)) == (True, False, TOO_LARGE)
+    assert isinstance(beyond.error, httpx.RemoteProtocolError)
+    assert sum(map(len, beyond.chunks)) == MOST_BODY
+    assert beyond.end == 1 + MOST_BODY // len(BIG) + 1
 
 
 def _times(*pieces: bytes) -> tuple[float | None, float | None, float]:

@@ -283,13 +283,13 @@ def _raise_fault(verdict: _Verdict) -> None:
     believed no further than that the call failed."""
     told = f"{verdict.code} {verdict.sub_code}"
     if verdict.code == "20000" or verdict.sub_code.endswith("SYSTEM_ERROR"):
-        raise Overloaded(told)
+        raise Overloaded(told, code=told)
     if verdict.code == "40005":
-        raise RateLimited(told)
+        raise RateLimited(told, code=told)
     if verdict.code in ("20001", "40003", "40006") or verdict.sub_code in _OUR_KEY:
-        raise Unauthorized(told)
+        raise Unauthorized(told, code=told)
     if verdict.code != "40004":
-        raise Malformed(told)
+        raise Malformed(told, code=told)
 
 
 def _result(at: Endpoint, status: int, body: bytes) -> Reply | Refusal:
@@ -300,7 +300,8 @@ def _result(at: Endpoint, status: int, body: bytes) -> Reply | Refusal:
         return _answer(at, _response_key(APP_PAY), 200, told.result.encode())
     if told.result_status == "6001":
         return refusal("ACQ.USER_CANCELLED", "the user closed the cashier")
-    raise Unreachable(f"the Alipay client ended with {told.result_status}")
+    said = f"the Alipay client ended with {told.result_status}"
+    raise Unreachable(said, code=told.result_status, what="the Alipay client's own word")
 
 
 def _result_status(reply: Reply | Refusal) -> str:

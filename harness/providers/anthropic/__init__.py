@@ -178,7 +178,7 @@ def _rfc3339(unix_s: float) -> str:
 
 def _fault(status: int, body: bytes) -> ProviderFault:
     try:
-        return fault_of(status, f"{status} {parse(body, wire.ErrorBody).error.type}")
+        return fault_of(status, code=parse(body, wire.ErrorBody).error.type)
     except Malformed:
         return fault_of(status, f"{status} without an error body")
 

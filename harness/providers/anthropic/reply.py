@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType, structs
 
 from harness.providers import chat, sse
 from harness.providers.anthropic.ask import Block, own, tool_call, tool_use
-from harness.providers.call import Malformed, fault_of, parse
+from harness.providers.call import Malformed, late_fault, parse
 from harness.providers.chat import Finish, Reply
 
 PART = 23
@@ -175,8 +175,7 @@ class _Fold:
 
     def add(self, told: Event) -> None:
         if told.error:
-            status = ERRORS.get(told.error.type, 500)
-            raise fault_of(status, f"error in mid-stream: {told.error.type}")
+            raise late_fault(ERRORS.get(told.error.type, 500), told.error.type)
         index = told.index or 0
         if told.type == "message_start" and told.message:
             self._head = told.message

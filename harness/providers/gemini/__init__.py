@@ -28,7 +28,9 @@ from harness.providers.call import (
     Malformed,
     ProviderFault,
     Unauthorized,
+    code_name,
     fault_of,
+    late_fault,
     parse,
     request_of,
 )
@@ -168,7 +170,7 @@ def decode_stream(body: bytes) -> Reply:
     for event in sse.decode_events(body):
         data = event.data.encode()
         if error := _error(data):
-            raise fault_of(error.code, f"error in mid-stream: {error.status}")
+            raise late_fault(error.code, _code(error))
         told.append(parse(data, _Response))
     return _reply(told)
 
@@ -265,7 +267,9 @@ def _reply(told: Sequence[_Response]) -> Reply:
     blocked = not candidates and any(each.block_reason for each in feedback)
     reason = next((each.finish_reason for each in reversed(candidates) if each.finish_reason), "")
     if not blocked and reason not in _FINISHES:
-        raise Malformed(f"an answer with the finish reason {reason[:40]!r}")
+        says = f"an answer with the finish reason {reason[:40]!r}"
+        what = "a finish reason that the wire does not know" if reason else "no finish reason"
+        raise Malformed(says, code=reason, what=what)
     calls = calls_in(parts)
     finish = "content_filter" if blocked else _FINISHES[reason]
     usages = [response.usage_metadata for response in told if response.usage_metadata]
@@ -294,10 +298,18 @@ def _details(trouble: Trouble) -> list[_Detail]:
 
 def _fault(status: int, body: bytes) -> ProviderFault:
     error = _error(body)
-    told = f"{status} {error.status}" if error else f"{status} without an error body"
-    if error and any(detail.reason == "API_KEY_INVALID" for detail in error.details):
-        return Unauthorized(told)  # Though its status is 400.
-    return fault_of(status, told)
+    if error is None:
+        return fault_of(status, f"{status} without an error body")
+    told, code = f"{status} {code_name(error.status)}".rstrip(), _code(error)
+    if any(detail.reason == "API_KEY_INVALID" for detail in error.details):
+        return Unauthorized(told, status=status, code=code)  # Though its status is 400.
+    return fault_of(status, told, code)
+
+
+def _code(error: _ApiError) -> str:
+    """The status, and the reason where a detail names one."""
+    reasons = (detail.reason for detail in error.details if detail.reason)
+    return f"{error.status} {next(reasons, '')}"
 
 
 def _error(body: bytes) -> _ApiError | None:

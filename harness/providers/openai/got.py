@@ -11,7 +11,15 @@ import httpx
 import msgspec
 
 from harness.providers import sse
-from harness.providers.call import UNREADABLE, Malformed, Overloaded, ProviderFault, fault_of, parse
+from harness.providers.call import (
+    UNREADABLE,
+    Malformed,
+    Overloaded,
+    ProviderFault,
+    fault_of,
+    late_fault,
+    parse,
+)
 from harness.providers.chat import Finish, Reply, ToolCall, Usage
 from harness.providers.openai.ask import Part, text_of
 
@@ -20,7 +28,9 @@ def decode_reply(status: int, headers: httpx.Headers, body: bytes) -> Reply:
     if status != 200:
         told = _error_body(body)
         words = _words(told) if told else ""
-        raise fault_of(status, f"{status} {words or 'without an error body'}")
+        # Some repeat the status as their code.
+        code = " ".join(word for word in words.split() if word != str(status))
+        raise fault_of(status, f"{status} {words or 'without an error body'}", code)
     if headers.get("content-type", "").startswith("text/event-stream"):
         return decode_stream(body)
     got = _got(body)
@@ -126,14 +136,15 @@ def _got(body: bytes | str) -> "_Got":
         raise _late_fault(_words(told) if told else "")
     for choice in got.choices:
         if choice.finish_reason in _BROKEN_OFF:
-            raise Overloaded(f"broken off by the provider: {choice.finish_reason}")
+            why = choice.finish_reason or ""
+            raise Overloaded(f"broken off by the provider: {why}", code=why, what="broken off")
     return got
 
 
 def _late_fault(words: str) -> ProviderFault:
     """OpenRouter names the status that it would have answered with."""
     status = next((int(word) for word in words.split() if re.fullmatch("[45][0-9]{2}", word)), 500)
-    return fault_of(status, f"error in mid-stream: {words}".rstrip(": "))
+    return late_fault(status, words)
 
 
 def _error_body(body: bytes | str) -> "_ErrorBody | None":

@@ -31,6 +31,7 @@ from harness.providers.call import (
     Malformed,
     Overloaded,
     ProviderFault,
+    code_name,
     fault_of,
     parse,
 )
@@ -204,7 +205,7 @@ def _refuse_live(mode: "_Mode") -> None:
 def _refusal(status: int, body: bytes) -> Refusal:
     if status not in (400, 402, 404):
         raise _fault(status, body)
-    told = parse(body, _Errors).error
+    told = parse(body, _Errors, status).error
     return Refusal(
         status=status,
         type=told.type,
@@ -220,11 +221,13 @@ def _refusal(status: int, body: bytes) -> Refusal:
 def _fault(status: int, body: bytes) -> ProviderFault:
     try:
         told = parse(body, _Errors).error
-        says = " ".join(filter(None, [str(status), told.type, told.code]))
     except Malformed:
-        says = str(status)
-    # A key in use: an earlier try of the same call is still under way.
-    return Overloaded(says) if status == 409 else fault_of(status, says)
+        told = _Error()
+    code = f"{told.type} {told.code or ''} {told.decline_code or ''}"
+    if status == 409:
+        # A key in use: an earlier try of the same call is still under way.
+        return Overloaded(f"{status} {code_name(code)}".rstrip(), status=status, code=code)
+    return fault_of(status, code=code)
 
 
 # Server side
