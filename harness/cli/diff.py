@@ -89,7 +89,8 @@ def diff(
         strategies=strategies,
         quantiles=asked_quantiles,
         tolerance=asked_tolerance,
-        paired=alike.paired,
+        paired=alike.paired or _same_batches(a, b, alike),
+        series=alike.series,
         primary=declared,
         seed=a.summary.seed,
     )
@@ -124,6 +125,15 @@ def _likeness(problems: Problems, a: RunSummary, b: RunSummary, force: bool) -> 
     if not alike.strategies:
         problems.add("the runs have no strategy in common: nothing can be compared")
     return alike
+
+
+def _same_batches(a: OpenedRun, b: OpenedRun, alike: Likeness) -> bool:
+    """Whether each batch of one series met the arrivals and the draws of the same one of the other,
+    on whichever clock."""
+    from harness.stats.run_diff import same_schedule
+
+    same_draws = a.summary.seed == b.summary.seed and not alike.differences
+    return alike.series and same_draws and same_schedule(a.columns.turns, b.columns.turns)
 
 
 def _strategies(problems: Problems, named: str | None, alike: Likeness) -> list[str]:
@@ -180,16 +190,18 @@ def _compare(
     invalid: Sequence[str],
 ) -> Diff:
     from harness.report.diff import Diff, diff_sentence, one_run
-    from harness.stats.run_diff import diff_runs, verdict_of
+    from harness.stats.run_diff import batch_counts, diff_runs, verdict_of
 
     rows = diff_runs(a.columns, b.columns, asked)
     verdict = verdict_of(rows)
+    batches = batch_counts(a.columns.turns, b.columns.turns, asked)
     return Diff(
         a=one_run(a.summary, a.path),
         b=one_run(b.summary, b.path),
-        sentence=diff_sentence(rows, verdict, asked.tolerance),
+        sentence=diff_sentence(rows, verdict, asked.tolerance, batches),
         verdict=verdict,
         paired=asked.paired,
+        batches=batches,
         level=asked.level,
         tolerance=asked.tolerance,
         overlooked=[*invalid, *alike.differences],

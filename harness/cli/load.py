@@ -81,6 +81,13 @@ def load(
         typer.Option(metavar="N", help="Processes that share the load, on the real clock."),
     ] = "1",
     url: Annotated[str | None, typer.Option(metavar="URL", help='What "http" probes.')] = None,
+    slo: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            help="Promises to judge the run by: p99<3s, pay p95<800ms, errors<0.5%.",
+        ),
+    ] = None,
     seed: Seed = "1",
     clock: Clock = "real",
     pay: Pay = None,
@@ -101,7 +108,8 @@ def load(
 
     Turns come at their rate whatever the answers do, and response times count from when a turn was
     due. What N workers do together does not depend on N. Exit code 0 means that the run can be
-    believed, 4 that it cannot, 2 that the command was wrong.
+    believed and kept what --slo promises, 1 that it broke some of it, 3 that it cannot be told, 4
+    that the run cannot be believed, 2 that the command was wrong.
     """
     from pathlib import Path
 
@@ -115,6 +123,7 @@ def load(
     rate = problems.given("--rate", rate, "turns per second, as in --rate 20")
     duration = problems.given("--duration", duration, "seconds of arrivals, as in --duration 10")
     asked = _asked(problems, duration, arrivals, drain, workers, clock)
+    slos = problems.slos("--slo", slo)
     folder = problems.folder("--out", out)
     options = Options(
         scenario=scenario,
@@ -132,6 +141,7 @@ def load(
     )
     make = _probe if scenario == "http" else _load
     run, turns, play = make(problems, options, url, strategy, asked)
+    run = replace(run, slos=slos)
     started = Started.now()
     kept = new_run(folder, started.at, Path(scenario).stem, run.clock, run.seed)
     with TurnBar(f"{scenario}, {run.clock} clock", turns) as bar:

@@ -13,22 +13,26 @@ from harness import record
 from harness.cli.casting import Variant
 from harness.cli.claims import claim_summaries, fee_summaries
 from harness.cli.course import Course
-from harness.cli.exits import INVALID, PASS
+from harness.cli.exits import INCONCLUSIVE, INVALID, PASS, REGRESSION
 from harness.cli.machine import machine
 from harness.cli.room import clear
 from harness.cli.wiring import Setup
 from harness.clock import ClockName
+from harness.load.engine import Tally
 from harness.load.health import examine
 from harness.record import (
     CapacitySummary,
     ClaimSummary,
     Columns,
+    EngineSummary,
+    FailureSummary,
     FeeSummary,
     Looks,
     RunSummary,
     WarmUp,
 )
 from harness.stats.analysis import Question, analyse, with_findings
+from harness.stats.slo import Slo, judge_slos
 from mocks.host import provenance
 from mocks.profile import Profile, fingerprint
 
@@ -72,17 +76,28 @@ class Run:
     claims: Sequence[ClaimSummary] = ()
     capacity: CapacitySummary | None = None
     looks: Looks | None = None
+    slos: Sequence[Slo] = ()
+    """The promises that it is held to."""
+    argv: Sequence[str] | None = None
+    """Of the command that it was asked by; None is this process's own."""
 
 
 def store(
-    run: Run, course: Course, started: Started, folder: Path, *, spreads: bool = False
+    run: Run,
+    course: Course,
+    started: Started,
+    folder: Path,
+    *,
+    spreads: bool = False,
+    engines: Sequence[EngineSummary] = (),
 ) -> tuple[RunSummary, Columns]:
     """Make the folder, whose room the course was spooled in, a whole run, and point `latest` at it.
 
-    `spreads` says whether the run could have had more workers.
+    `spreads` says whether the run could have had more workers; `engines` are the processes that
+    made it, where they are told apart.
     """
     columns = record.gather(course.spools, folder)
-    health, reasons = examine(course.tally, columns, run.clock, spreads=spreads)
+    health, reasons = examine(course.tally, columns, run.clock, spreads=spreads, engines=engines)
     if course.stopped:
         reasons.insert(0, course.stopped)
     question = run.question
@@ -98,7 +113,7 @@ def store(
         rounds_finished=course.rounds_finished,
         started_at=started.at.isoformat(timespec="seconds"),
         wall_s=round(time.perf_counter() - started.stopwatch, 3),
-        argv=sys.argv[1:],
+        argv=list(sys.argv[1:] if run.argv is None else run.argv),
         machine=machine(),
         profiles=dict(run.profiles),
         provenance=dict(run.provenance),
@@ -117,6 +132,9 @@ def store(
         capacity=run.capacity,
         fees=list(run.fees),
         claims=list(run.claims),
+        failures=failures_of(course.tally),
+        slos=judge_slos(columns, [variant.name for variant in run.variants], run.slos),
+        engines=list(engines),
     )
     summary = with_findings(summary, analyse(columns, run.variants, question))
     summary = record.finish(folder, summary)
@@ -153,7 +171,20 @@ def run_of(
 
 
 def exit_code(summary: RunSummary) -> int:
-    return PASS if summary.valid else INVALID
+    """What cannot be believed breaks no promise and keeps none; a broken one outweighs one of which
+    nothing can be told."""
+    verdicts = {slo.verdict for slo in summary.slos}
+    if not summary.valid:
+        return INVALID
+    if "missed" in verdicts:
+        return REGRESSION
+    return INCONCLUSIVE if "cannot tell" in verdicts else PASS
+
+
+def failures_of(tally: Tally) -> list[FailureSummary]:
+    """The most frequent first."""
+    counted = sorted(tally.causes.items(), key=lambda item: (-item[1], item[0]))
+    return [FailureSummary(stage=stage, cause=cause, count=n) for (stage, cause), n in counted]
 
 
 def parameters_of(scenario: "DataclassInstance") -> dict[str, float | int | str]:

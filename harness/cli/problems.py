@@ -33,6 +33,8 @@ from mocks.profile import names as profile_names
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+    from harness.stats.slo import Slo
+
 ScenarioT = TypeVar("ScenarioT", bound="DataclassInstance")
 
 LEAST_PERCENTILE, MOST_PERCENTILE = 1.0, 99.999
@@ -122,6 +124,17 @@ class Problems:
             return Tolerance()
         return Tolerance(amount, unit)
 
+    def slos(self, option: str, text: str | None) -> "list[Slo]":
+        """The promises that a run is held to; none where none is named."""
+        from harness.stats.slo import read_slos
+
+        try:
+            return [] if text is None else read_slos(text)
+        except ValueError as error:
+            for mistake in str(error).splitlines():
+                self.add(f"{option}: {mistake}")
+            return []
+
     def clock(self, text: str) -> ClockName:
         if text not in get_args(ClockName):
             self.add(f"--clock must be virtual or real, not {text!r}")
@@ -180,7 +193,23 @@ class Problems:
         except httpx.InvalidURL:
             good = False
         if not good:
-            self.add(f"{option} must be http:// or https:// with a host, not {text!r}")
+            # What may hold a password or a key is not shown.
+            shown = "" if re.search("[@?#]", text) else f", not {text!r}"
+            self.add(f"{option} must be http:// or https:// with a host{shown}")
+        return text
+
+    def base_url(self, option: str, text: str) -> str:
+        """One that paths are added to; it holds no secret."""
+        try:
+            userinfo = httpx.URL(text).userinfo
+        except httpx.InvalidURL:
+            return self.url(option, text)
+        if userinfo:
+            self.add(f"{option}: a user and password there would not be sent; leave them out")
+        elif "?" in text or "#" in text:
+            self.add(f"{option}: paths are added to it; end it before the ? or #")
+        else:
+            self.url(option, text)
         return text
 
     def port(self, option: str, text: str | None, clock: ClockName) -> int:

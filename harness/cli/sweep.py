@@ -172,14 +172,15 @@ def _search(
 
 
 def _slo_ms(problems: Problems, text: str | None) -> float:
+    from harness.stats.slo import read_time_ms
+
     if text is None:
         problems.add("--slo is missing: what a response may take, as in --slo 8s")
         return 1.0
-    written = re.fullmatch(r" *([0-9]*\.?[0-9]+) *(ms|s) *", text)
-    ms = float(written[1]) * {"ms": 1, "s": 1000}[written[2]] if written else 0.0
-    if not 0 < ms <= 3_600_000:
+    ms = read_time_ms(text)
+    if ms is None:
         problems.add(f"--slo must be as in 8s or 800ms, up to an hour, not {text!r}")
-    return ms
+    return ms or 1.0
 
 
 def _resolution(problems: Problems, text: str) -> float:

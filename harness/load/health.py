@@ -5,13 +5,13 @@ On mocks every call tells the delay that was meant, so what was seen beyond it i
 own error. The limits are the constants here, and a run past one of them is INVALID.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from harness.clock import ClockName
 from harness.load.engine import Tally
-from harness.record import Columns, FloatArray, Health, blocks
+from harness.record import Columns, EngineSummary, FloatArray, Health, blocks
 from harness.stats.quantiles import quantile
 
 ERROR_P50_LIMIT_MS = {"virtual": 0.01, "real": 5.0}
@@ -38,15 +38,22 @@ EVERY_TURN_FAILED = "every turn failed"
 
 EXACT = "the virtual clock is exact, so the scenario or a mock waits for something real"
 LOWER, SPREAD = "lower --rate", "lower --rate, or take more --workers"
+CONDUCTED = "take fewer users or a lower --flow-rate, or more workers of Locust"
 
 
 def examine(
-    tally: Tally, columns: Columns, clock: ClockName, *, spreads: bool = False
+    tally: Tally,
+    columns: Columns,
+    clock: ClockName,
+    *,
+    spreads: bool = False,
+    engines: Sequence[EngineSummary] = (),
 ) -> tuple[Health, list[str]]:
     """The figures, and one sentence for each reason not to believe the run, with its mend.
 
     `columns` are the rows of the tally. `spreads` says whether whoever ran it can take more
-    workers.
+    workers. `engines` are the processes that the tally is of, where they are told apart: one that
+    died is a reason, which says what is missing by it.
     """
     turns, strain = columns.turns, tally.strain
     errors = _errors_ms(columns)
@@ -63,6 +70,7 @@ def examine(
         failed=tally.failed,
         fault=tally.fault if tally.failed else "",
         running=tally.running,
+        lost=tally.lost,
         leaks=tally.leaks,
         loop_lag_p99_ms=_quantile(loop_lags, 0.99),
         loop_lag_max_ms=_quantile(loop_lags, 1.0),
@@ -73,14 +81,17 @@ def examine(
     )
     response_ms = _quantile(np.sort(turns.response_ms), 0.5) or 0.0
     mend = EXACT if clock == "virtual" else SPREAD if spreads else LOWER
+    mend = CONDUCTED if engines else mend
     return health, [
-        *(f"{reason}: {mend}" for reason in _past_limits(health, clock, response_ms)),
-        *_unaccounted(health, len(turns)),
+        *(f"{reason}: {mend}" for reason in past_limits(health, clock, response_ms)),
+        *missing_by(engines),
+        *_unaccounted(health, len(turns), engines),
         *_useless(health, tally.fault),
     ]
 
 
-def _past_limits(health: Health, clock: ClockName, response_ms: float) -> Iterator[str]:
+def past_limits(health: Health, clock: ClockName, response_ms: float) -> Iterator[str]:
+    """A sentence for each figure that is over its limit; `response_ms` is the median response."""
     allowed_ms = LAG_LIMIT_SHARE * response_ms if clock == "real" else 0.0
     limits = (
         ("measurement error p50", health.error_p50_ms, ERROR_P50_LIMIT_MS[clock]),
@@ -95,16 +106,32 @@ def _past_limits(health: Health, clock: ClockName, response_ms: float) -> Iterat
         yield f"the generator used {health.cpu_share:.0%} of its core, over {CPU_SHARE_LIMIT:.0%}"
 
 
-def _unaccounted(health: Health, rows: int) -> Iterator[str]:
-    if health.due != health.started:
+def missing_by(engines: Sequence[EngineSummary]) -> Iterator[str]:
+    """A sentence for each engine that died."""
+    for engine in engines:
+        if engine.died:
+            yield (
+                f"{engine.name} was lost ({engine.died}): {engine.lost} of its turns are lost, and "
+                f"{engine.due - engine.started} that were due of it never began"
+            )
+
+
+def _unaccounted(health: Health, rows: int, engines: Sequence[EngineSummary]) -> Iterator[str]:
+    """What does not add up, but for what is told already of an engine that died."""
+    dead = [engine for engine in engines if engine.died]
+    never_began = sum(engine.due - engine.started for engine in dead)
+    if health.due - never_began != health.started:
         yield f"{health.due} turns were due, {health.started} started"
-    if health.started != health.finished + health.failed + health.running:
+    if health.lost != sum(engine.lost for engine in dead):
+        yield f"{health.lost} turns are lost: nobody knows how they ended"
+    if health.started != health.finished + health.failed + health.running + health.lost:
+        lost = f", {health.lost} are lost" if health.lost else ""
         yield (
             f"{health.started} turns started, but {health.finished} finished, "
-            f"{health.failed} failed and {health.running} were running"
+            f"{health.failed} failed{lost} and {health.running} were running"
         )
-    if health.started != rows:
-        yield f"{health.started} turns started, but {rows} were recorded"
+    if health.started - health.lost != rows:
+        yield f"{health.started - health.lost} turns started, but {rows} were recorded"
 
 
 def _useless(health: Health, fault: str) -> Iterator[str]:

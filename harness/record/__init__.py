@@ -1,5 +1,6 @@
 """What a run leaves behind: its rows, its summary, and their files; nothing here judges them."""
 
+from harness.record.account import EngineSummary, FailureSummary, Health, SloSummary
 from harness.record.columns import (
     BoolArray,
     Columns,
@@ -33,7 +34,6 @@ from harness.record.run import (
     ClaimSummary,
     EffectSummary,
     FeeSummary,
-    Health,
     InFlight,
     Looks,
     QuantileSummary,
@@ -49,7 +49,7 @@ from harness.record.run import (
     Verdict,
     WarmUp,
 )
-from harness.record.spool import Spool, columns_of_spools, spooled
+from harness.record.spool import Spool, columns_of_spools, spooled, turns_in
 
 __all__ = [
     "FAILED",
@@ -62,6 +62,8 @@ __all__ = [
     "ClaimSummary",
     "Columns",
     "EffectSummary",
+    "EngineSummary",
+    "FailureSummary",
     "FeeSummary",
     "FloatArray",
     "FlowRow",
@@ -76,6 +78,7 @@ __all__ = [
     "RunSummary",
     "Shift",
     "ShiftPoint",
+    "SloSummary",
     "SpanRow",
     "Spans",
     "Spool",
@@ -102,6 +105,7 @@ __all__ = [
     "sha256",
     "sort",
     "spooled",
+    "turns_in",
     "wide",
     "write",
 ]

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from harness.record.account import EngineSummary, FailureSummary, Health, SloSummary
+
 SCHEMA: Literal[2] = 2
 
 Verdict = Literal["improved", "regressed", "unchanged", "cannot tell", "unknown"]
@@ -30,8 +32,8 @@ class QuantileSummary(msgspec.Struct, frozen=True, kw_only=True):
     lo_ms: float | None
     hi_ms: float | None
     effective_turns: float | None
-    """So many independent turns would know it as well as these do; null below 5 rounds, where
-    nothing tells, and turns are taken to be independent."""
+    """So many independent turns would know it as well as these do; null below 5 rounds,
+    or batches of a run of one, where nothing tells, and turns are taken to be independent."""
 
 
 class Stratum(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,8 +160,8 @@ class Shift(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoundFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """A variant's median in each round, and less the baseline's of the same round; null where a
-    round had no answer in the middle. The baseline has no differences."""
+    """A variant's median in each round, or each batch of a run of one, and less the baseline's of
+    the same one; null where it had no answer in the middle. The baseline has no differences."""
 
     variant: str
     baseline: str
@@ -253,40 +255,6 @@ class ClaimSummary(msgspec.Struct, frozen=True, kw_only=True):
     measured_call_ms: float
 
 
-class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run knows of its own error. A figure is null where nothing could tell it.
-
-    started = finished + failed + running, or the run is invalid.
-    """
-
-    error_p50_ms: float | None
-    """Of calls against the delay that the mock meant, either way."""
-    error_p99_ms: float | None
-    lag_p50_ms: float | None = None
-    """How late turns started."""
-    lag_p99_ms: float | None
-    due: int
-    started: int
-    finished: int
-    """With an answer; the failed ones are apart."""
-    failed: int
-    fault: str = ""
-    """Which fault of a provider's ended the first of those that failed."""
-    running: int = 0
-    """In flight when the run was cut off: infinite in every percentile."""
-    leaks: int
-    loop_lag_p99_ms: float | None = None
-    """How late the event loop came to a probe that is due every 10 ms; real clock only."""
-    loop_lag_max_ms: float | None = None
-    cpu_share: float | None = None
-    """Of one core, that a generator process used; the largest of all rounds and processes."""
-    workers: int = 1
-    """Generator processes side by side."""
-    connections: int | None = None
-    """Opened during the rounds; every other call went out on a kept one."""
-    calls: int | None = None
-
-
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of run.json."""
 
@@ -333,3 +301,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     capacity: CapacitySummary | None = None
     fees: list[FeeSummary] = []
     claims: list[ClaimSummary] = []
+    failures: list[FailureSummary] = []
+    """The most frequent first."""
+    slos: list[SloSummary] = []
+    engines: list[EngineSummary] = []

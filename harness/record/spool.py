@@ -7,6 +7,7 @@ spans as MessagePack. So what a killed process left behind can be read up to its
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +25,7 @@ _WRITTEN_AT_ONCE = 1 << 16
 _READ_AT_ONCE = 1 << 20
 _CHUNK_TURNS = 5_000
 """As many are objects at a time while columns are made of them: a dozen megabytes."""
+_decode = msgspec.msgpack.Decoder(tuple[FlowRow, list[SpanRow]]).decode
 
 
 class Spool(AbstractContextManager["Spool"]):
@@ -42,6 +44,10 @@ class Spool(AbstractContextManager["Spool"]):
         record = self._encode((flow, spans))
         self._file.write(len(record).to_bytes(_PREFIX, "little"))
         self._file.write(record)
+
+    def add_records(self, records: bytes) -> None:
+        """Turns as they stand in another spool, all whole."""
+        self._file.write(records)
 
     def flush(self) -> None:
         """Twenty microseconds, and no more can be lost than what comes after."""
@@ -65,16 +71,20 @@ def spooled(path: Path, turns: int = 20_000) -> Iterator[Rows]:
 
     A last record that is not whole, because its writer was killed, is left out.
     """
-    decode = msgspec.msgpack.Decoder(tuple[FlowRow, list[SpanRow]]).decode
     with path.open("rb", buffering=_READ_AT_ONCE) as file:
-        records = _records(file)
+        records = _turns(file)
         while True:
             rows = Rows()
-            for record in islice(records, turns):
-                rows.add(*decode(record))
+            for flow, spans in islice(records, turns):
+                rows.add(flow, spans)
             if not rows.flows:
                 return
             yield rows
+
+
+def turns_in(records: bytes) -> Iterator[tuple[FlowRow, list[SpanRow]]]:
+    """The turns of a piece of a spool, each with its spans."""
+    return _turns(BytesIO(records))
 
 
 def columns_of_spools(spools: Iterable[Path]) -> Columns:
@@ -82,6 +92,10 @@ def columns_of_spools(spools: Iterable[Path]) -> Columns:
     return ordered(
         columns_of(rows) for spool in spools for rows in spooled(spool, turns=_CHUNK_TURNS)
     )
+
+
+def _turns(file: BinaryIO) -> Iterator[tuple[FlowRow, list[SpanRow]]]:
+    return map(_decode, _records(file))
 
 
 def _records(file: BinaryIO) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.record import ClaimSummary, FeeSummary, RunSummary, VariantSummary
-from harness.report.words import pays_apart
+from harness.report.words import is_black_box, pays_apart
 from harness.stats.fees import break_evens, fee_minor, floor_ends_minor, with_minimum_minor
 
 AMOUNTS_MINOR = (100, 1000, 5000, 10_000, 100_000)
@@ -21,6 +21,8 @@ PAYMENTS_A_MONTH = (10_000, 100_000, 1_000_000)
 def cost_sentence(variants: Sequence[VariantSummary]) -> str:
     """What the mean cost of a turn is made of, over all variants; where they pay by different
     providers, what part of the amount each one's fee is."""
+    if is_black_box(variants):
+        return "What payments and tokens cost is not seen from outside the app."
     if pays_apart(variants):
         shares = (f"{v.pay} {v.fee_minor_mean / max(1, v.amount_minor_mean):.1%}" for v in variants)
         return f"The payment fee's part of what was paid: {', '.join(shares)}."

@@ -38,6 +38,16 @@ UNPAIRED_REAL = (
     "on the real clock a run kept as a baseline is therefore called changed more often than the "
     "level says; compare plays its strategies in turn within one run, and is not"
 )
+PAIRED_SERIES = (
+    "paired: both runs had the same schedule and draws, so the same batches of them met the same "
+    "weather"
+)
+PAIRED_REAL = "intervals do not hold how runs differ, another hour or another machine"
+UNPAIRED_SERIES = UNPAIRED.replace("rounds", "batches")
+NO_BATCHES = (
+    "a run of one rate is one series, and one of these has no batches that could act as "
+    "rounds: nothing tells how far chance moves its figures"
+)
 UNPAIRED_VIRTUAL = "with the same seed, parameters, rounds and turns, virtual runs are paired"
 
 
@@ -61,6 +71,9 @@ class Diff(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
     verdict: Verdict
     paired: bool
+    batches: list[int] = []
+    """How many equal spans of A and of B act as rounds, where each is one series; 0 where there
+    are none."""
     level: float
     tolerance: Tolerance
     overlooked: list[str]
@@ -82,7 +95,9 @@ def one_run(summary: RunSummary, results: str) -> OneRun:
     )
 
 
-def diff_sentence(rows: Sequence[DiffRow], verdict: Verdict, tolerance: Tolerance) -> str:
+def diff_sentence(
+    rows: Sequence[DiffRow], verdict: Verdict, tolerance: Tolerance, batches: Sequence[int] = ()
+) -> str:
     """The answer in one sentence."""
     known = [row for row in rows if row.known]
     primary = [row for row in rows if row.primary]
@@ -99,10 +114,9 @@ def diff_sentence(rows: Sequence[DiffRow], verdict: Verdict, tolerance: Toleranc
         what = of if asked is primary else f"all of {_figures(len(known))}"
         return f"B is as fast as A: {what} {f'within {least}' if least else 'the same'}"
     if verdict == "cannot tell":
-        return f"cannot tell whether B is slower than A{by}: {of} {_open(some)}"
-    return (
-        "unknown whether B is slower than A: there are too few rounds or turns, or too many failed"
-    )
+        return f"cannot tell whether B is slower than A{by}: {of} {_open(some, batches)}"
+    few = "a run has no batches" if batches else "there are too few rounds or turns"
+    return f"unknown whether B is slower than A: {few}, or too many failed"
 
 
 def print_diff(diff: Diff, console: Console) -> None:
@@ -166,12 +180,15 @@ def _size(row: DiffRow, tolerance: Tolerance) -> float:
     return float("inf") if figure is None else abs(figure)
 
 
-def _open(rows: Sequence[DiffRow]) -> str:
-    """How much is open, and about how many rounds would decide it."""
+def _open(rows: Sequence[DiffRow], batches: Sequence[int]) -> str:
+    """How much is open, and about how many rounds, or how long a series, would decide it."""
     needed = [row.rounds_needed for row in rows if row.rounds_needed is not None]
     verb = "is open" if len(rows) == 1 else "are open"
+    enough = "how long a run" if batches else "how many rounds"
     if len(needed) < len(rows):
-        return f"{verb}, and nothing tells how many rounds would decide"
+        return f"{verb}, and nothing tells {enough} would decide"
+    if batches:
+        return f"{verb}; runs about {max(needed) / min(batches):.1f} times as long would decide"
     return f"{verb}; about {max(needed)} rounds a run would decide"
 
 
@@ -215,10 +232,25 @@ def _percent(row: DiffRow) -> Change | None:
 
 
 def _method(diff: Diff) -> list[str]:
+    real = "real" in (diff.a.clock, diff.b.clock)
+    if 0 in diff.batches:
+        return [NO_BATCHES]
+    if diff.batches:
+        return [_series(diff.batches), _pairing(diff.paired, real)]
     if diff.paired:
         return [PAIRED]
-    real = "real" in (diff.a.clock, diff.b.clock)
     return [f"{UNPAIRED}; {UNPAIRED_REAL if real else UNPAIRED_VIRTUAL}"]
+
+
+def _series(batches: Sequence[int]) -> str:
+    of = f"{batches[0]} of each" if len(set(batches)) == 1 else " and ".join(map(str, batches))
+    return f"each run is one series: batches of equal time, {of}, act as its rounds (batch means)"
+
+
+def _pairing(paired: bool, real: bool) -> str:
+    if not paired:
+        return f"{UNPAIRED_SERIES}; {UNPAIRED_REAL}" if real else UNPAIRED_SERIES
+    return f"{PAIRED_SERIES}; {PAIRED_REAL}" if real else PAIRED_SERIES
 
 
 def _other(notes: Sequence[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """What a run knows of its own instrument, in words for a terminal; it judges nothing."""
 
-from harness.record import Health
+from harness.record import EngineSummary, Health
 
 UNKNOWN = "unknown"
 
@@ -17,12 +17,35 @@ def counts(health: Health) -> str:
     parts = [f"finished {health.finished}"]
     parts += [f"failed {health.failed}"] if health.failed else []
     parts += [f"running {health.running}"] if health.running else []
-    whole = health.started == health.finished + health.failed + health.running
+    parts += [f"lost {health.lost}"] if health.lost else []
+    whole = health.started == _ended(health)
     return (
         f"due {health.due}"
         f"{' =' if health.due == health.started else ','} started {health.started}"
         f"{' =' if whole else ','} {' + '.join(parts)}"
     )
+
+
+def account(of: Health | EngineSummary) -> str:
+    """The same as a sum: `12,003 started = 11,990 finished + 13 failed + 0 lost`."""
+    running = f" + {of.running:,} cut off" if of.running else ""
+    return (
+        f"{of.started:,} started {'=' if of.started == _ended(of) else 'but'} "
+        f"{of.finished:,} finished + {of.failed:,} failed{running} + {of.lost:,} lost"
+    )
+
+
+def engine_sentence(engine: EngineSummary) -> str:
+    """One generator process: its account, what it never began, and how it died, if it did."""
+    never = engine.due - engine.started
+    told = account(engine)
+    told += f"; {never:,} more were due of it and never began" if never > 0 else ""
+    return f"{told}; it died: {engine.died}" if engine.died else told
+
+
+def lost(turns: int) -> str:
+    """For those who read percentiles."""
+    return f"{turns:,} turns were lost with the process that played them: they are in no figure"
 
 
 def strain(health: Health) -> list[str]:
@@ -46,3 +69,7 @@ def cut_off(running: int) -> str:
 
 def told_ms(ms: float | None, otherwise: str = UNKNOWN) -> str:
     return otherwise if ms is None else f"{ms:.2f} ms"
+
+
+def _ended(of: Health | EngineSummary) -> int:
+    return of.finished + of.failed + of.running + of.lost

@@ -1,16 +1,47 @@
 """What a load run found: one flat object, and the same in a few lines for a person."""
 
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
 import msgspec
 import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from harness.record import Columns, FloatArray, RunSummary
-from harness.report.health import UNKNOWN, counts, cut_off, errors, strain, told_ms
-from harness.report.words import NEVER
+from harness.record import Columns, FloatArray, RunSummary, SloSummary, VariantSummary
+from harness.report.costs import print_hanging
+from harness.report.failures import failure_lines
+from harness.report.health import (
+    UNKNOWN,
+    account,
+    counts,
+    cut_off,
+    engine_sentence,
+    errors,
+    lost,
+    strain,
+    told_ms,
+)
+from harness.report.slo import SLO_STYLES, slo_sentences
+from harness.report.words import (
+    NEVER,
+    NEVER_NOTE,
+    from_baseline,
+    interval,
+    label,
+    level_text,
+    percentile,
+    points_of,
+)
 from harness.stats.quantiles import quantile
 
 PERCENTILES = (50, 90, 95, 99)
+
+USUAL = Path("results")
+"""Where a run is found by its name alone."""
+TOLD = (0.5, 0.95, 0.99)
+WIDTH = 80
 
 
 class LoadFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +72,7 @@ class LoadFigures(msgspec.Struct, frozen=True, kw_only=True):
     calls: int | None
     valid: bool
     invalid_because: list[str]
+    slos: list[SloSummary]
     results: str
 
 
@@ -74,6 +106,7 @@ def load_figures(summary: RunSummary, columns: Columns, results: str) -> LoadFig
         calls=health.calls,
         valid=summary.valid,
         invalid_because=summary.invalid_because,
+        slos=summary.slos,
         results=results,
     )
 
@@ -97,13 +130,101 @@ def print_load(summary: RunSummary, figures: LoadFigures, console: Console) -> N
         console.print(Text(f"{NEVER}: so many turns got no answer that it would be one", "dim"))
     if figures.failed and figures.fault:
         console.print(Text(f"the first that failed: {figures.fault}"))
+    for failure in failure_lines(summary.failures, console.width):
+        console.print(Text(failure))
     if figures.running:
         console.print(Text(cut_off(figures.running)))
+    if summary.health.lost:
+        console.print(Text(lost(summary.health.lost)))
     for line in (counts(summary.health), errors(summary.health), *strain(summary.health)):
         console.print(Text(line))
     state = ("VALID", "bold green") if figures.valid else ("INVALID  ", "bold red")
     console.print(Text.assemble(state, ("; ".join(figures.invalid_because), "red")))
+    for slo, told in slo_sentences(summary):
+        verdict = Text(f"SLO {slo.verdict}", SLO_STYLES[slo.verdict])
+        print_hanging(verdict, Text(told), console)
     console.print(Text(f"results  {figures.results}"), soft_wrap=True)
+
+
+def open_run_lines(summary: RunSummary, columns: Columns, folder: Path) -> list[str]:
+    """A run of many users on the real clock as plain lines of at most 80 columns, but for the path:
+    whether it can be believed, where all turns are, what they took, and which promises it kept.
+
+    A percentile is told as it was seen, and its interval as unknown where turns are too few.
+    """
+    latencies = list(_latencies(summary, columns))
+    return [
+        *_validity(summary),
+        *_accounts(summary),
+        *latencies,
+        *([NEVER_NOTE] if any(NEVER in line for line in latencies) else []),
+        *(
+            line
+            for slo, told in slo_sentences(summary)
+            for line in _wrapped(f"SLO {slo.verdict:11}  ", told)
+        ),
+        *(["calls that failed, by stage and cause:"] if summary.failures else []),
+        *failure_lines(summary.failures, WIDTH),
+        f"results  {folder}",
+        f"to see it: tollbench report {folder.name if folder.parent == USUAL else folder}",
+    ]
+
+
+def _validity(summary: RunSummary) -> Iterator[str]:
+    if summary.valid:
+        yield "VALID"
+    for reason in summary.invalid_because or ([] if summary.valid else [UNKNOWN]):
+        yield from _wrapped("INVALID  ", reason)
+
+
+def _accounts(summary: RunSummary) -> Iterator[str]:
+    yield from _wrapped("turns: ", account(summary.health))
+    health = summary.health
+    if len(summary.engines) > 1 or health.lost or any(one.died for one in summary.engines):
+        for engine in summary.engines:
+            yield from _wrapped(f"  {engine.name}: ", engine_sentence(engine))
+    if health.running:
+        yield from _wrapped("", cut_off(health.running))
+    if health.lost:
+        yield from _wrapped("", lost(health.lost))
+
+
+def _latencies(summary: RunSummary, columns: Columns) -> Iterator[str]:
+    """A row a strategy; a percentile that turns are too few to tell has no interval."""
+    variants = from_baseline(v for v in summary.variants if v.turns)
+    if not variants:
+        return
+    rows = [[label(v), *(_told(v, columns, q) for q in TOLD)] for v in variants]
+    yield f"response time, ms, with {level_text(summary.level)} intervals:"
+    header = ["", *map(percentile, TOLD)]
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    if sum(widths) + 3 * 2 + 2 <= WIDTH:
+        for row in [header, *rows]:
+            cells = [f"{row[0]:{widths[0]}}"]
+            cells += [f"{c:>{w}}" for c, w in zip(row[1:], widths[1:], strict=True)]
+            yield f"  {'  '.join(cells)}"
+        return
+    for name, *figures in rows:
+        yield f"  {name}"
+        yield from (f"    {percentile(q)} {t}" for q, t in zip(TOLD, figures, strict=True))
+
+
+def _told(variant: VariantSummary, columns: Columns, q: float) -> str:
+    point = next((p for p in points_of(variant) if p.quantile == q), None)
+    of = columns.turns.variant.holds(variant.name)
+    seen = _known(np.sort(columns.turns.answered_ms[of]), q)
+    if seen is None:
+        return NEVER
+    if point is not None and point.lo_ms is not None and point.hi_ms is None:
+        return f"{seen:.0f} [{point.lo_ms:.0f}, {NEVER}]"
+    lo, hi = (None, None) if point is None else (point.lo_ms, point.hi_ms)
+    return interval(seen, lo, hi)
+
+
+def _wrapped(head: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        head + text, WIDTH, subsequent_indent=" " * len(head), break_on_hyphens=False
+    )
 
 
 def _known(ordered: FloatArray, q: float) -> float | None:

@@ -9,6 +9,7 @@ from harness.report.notes import note_sentences
 from harness.report.page.cells import Table
 from harness.report.page.effects import effects_table
 from harness.report.page.facts import command, health_table, run_facts, unmodelled
+from harness.report.page.service import engines_table, failures_table, slos_table
 from harness.report.page.tables import (
     capacity_table,
     cost_table,
@@ -69,6 +70,8 @@ def _lines(summary: RunSummary, folded: bool) -> Iterator[str]:
     ran = bool(ordered_variants(summary))
     yield from (f"### tollbench: {safe(summary.scenario)}", "")
     yield from _state(summary)
+    if (slos := slos_table(summary)) is not None:
+        yield from markdown_table(slos)
     primary = [effect for effect in summary.effects if effect.quantile == summary.primary]
     if primary:
         yield from (question(summary), "")
@@ -85,12 +88,16 @@ def _lines(summary: RunSummary, folded: bool) -> Iterator[str]:
     if ran:
         yield from markdown_table(cost_table(summary))
         yield from (safe(cost_sentence([v for _, v in ordered_variants(summary)])), "")
+    if (failures := failures_table(summary)) is not None:
+        yield from markdown_table(failures)
     yield from _list([claim_sentence(claim) for claim in summary.claims])
     yield from _list(note_sentences(summary))
     if summary.provenance:
         yield from (f"Mocked: {safe(provenance_sentence(summary.provenance))}.", "")
     if folded:
         yield from _folded("What the instrument knows of itself", health_table(summary))
+        if (engines := engines_table(summary)) is not None:
+            yield from _folded("Engines", engines)
     if left_out := unmodelled(summary):
         yield from (f"Not modelled: {safe('; '.join(left_out))}.", "")
     yield from _again(summary)

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 from harness.record import Looks, QuantileSummary, RunSummary, VariantSummary
+from harness.report.series import black_box_note, round_word, series_note
 from harness.report.words import label, level_text, percentile, points_of, turn_count
+from harness.stats.batches import is_series
 from harness.stats.quantiles import MIN_ROUNDS
 
 NOTABLY_FEWER = 0.5
@@ -15,12 +17,16 @@ def note_sentences(summary: RunSummary) -> list[str]:
     variants = [variant for variant in summary.variants if variant.turns]
     notes = [_looks(summary.looks, summary)] if summary.looks else []
     notes += _warm_up(summary)
-    if 0 < summary.rounds_finished < MIN_ROUNDS:
+    if is_series(summary) and variants:
+        notes.append(series_note(summary))
+    elif 0 < summary.rounds_finished < MIN_ROUNDS:
         notes.append(
             f"fewer than {MIN_ROUNDS} rounds: nothing tells how alike the turns of a round are, "
             "and intervals take turns to be independent"
         )
-    return notes + [note for note in map(_resemblance, _worst(variants)) if note]
+    group = round_word(summary)
+    told = [_resemblance(group, variant, point) for variant, point in _worst(variants)]
+    return notes + [note for note in (*told, black_box_note(summary)) if note]
 
 
 def _looks(looks: Looks, summary: RunSummary) -> str:
@@ -63,13 +69,12 @@ def _worst(variants: list[VariantSummary]) -> Iterator[tuple[VariantSummary, Qua
         yield variant, point
 
 
-def _resemblance(worst: tuple[VariantSummary, QuantileSummary]) -> str:
-    variant, point = worst
+def _resemblance(group: str, variant: VariantSummary, point: QuantileSummary) -> str:
     assert point.effective_turns is not None
     if point.effective_turns > NOTABLY_FEWER * variant.turns:
         return ""
     return (
-        f"turns of a round resemble each other: {percentile(point.quantile)} of {label(variant)} "
+        f"turns of a {group} resemble each other: {percentile(point.quantile)} of {label(variant)} "
         f"is known no better than from {point.effective_turns:.0f} independent turns of its "
         f"{variant.turns}"
     )

@@ -23,12 +23,17 @@ from harness.report.costs import (
     provenance_sentence,
 )
 from harness.report.effects import print_effects, print_verdict
-from harness.report.health import counts, errors, strain
+from harness.report.engines import print_engines
+from harness.report.failures import print_failures
+from harness.report.health import counts, errors, lost, strain
 from harness.report.notes import note_sentences
+from harness.report.series import print_side_by_side, rounds_text, side_by_side
+from harness.report.slo import print_slos
 from harness.report.tables import fits, marks, print_heading, strategy_table
 from harness.report.words import (
     FACTORS,
     NEVER,
+    NEVER_NOTE,
     fastest,
     from_baseline,
     label,
@@ -47,7 +52,6 @@ STAGES = ("intent", "session", "pay", "confirm")
 NOTABLE_SHARE = 0.05
 STRATA: tuple[Literal["cold", "steady"], ...] = ("cold", "steady")
 TROUBLE_HEADERS = {"corrections": "correc-\ntions", "guarded": "guarded", "errors": "errors"}
-NEVER_NOTE = f"{NEVER}: so many turns failed that the figure lies among them"
 CURRENCY_EXPONENTS = {"JPY": 0, "KRW": 0, "VND": 0}
 
 
@@ -61,7 +65,10 @@ def print_report(
     """
     variants = from_baseline(v for v in summary.variants if v.turns)
     _print_title(summary, variants, console)
-    if varied(variants):
+    print_slos(summary, console)
+    if side_by_side(summary):
+        print_side_by_side(summary, console)
+    elif varied(variants):
         print_verdict(summary, console)
         print_effects(summary, console)
     if variants:
@@ -70,6 +77,8 @@ def print_report(
         _print_costs(variants, currency, console)
         _print_stages(variants, console)
         _print_human(variants, console)
+    print_failures(summary, console)
+    print_engines(summary, console)
     if pays_apart(variants):
         print_fees(summary, console)
     _print_claims(summary.claims, console)
@@ -83,11 +92,7 @@ def _print_title(summary: RunSummary, variants: list[VariantSummary], console: C
     if variants:
         whom = "provider" if pays_apart(variants) else "strategy"
         facts.append(f"{turn_count([v.turns for v in variants])} a {whom}")
-    facts.append(
-        f"{summary.rounds} rounds"
-        if summary.rounds_finished == summary.rounds
-        else f"{summary.rounds_finished}/{summary.rounds} rounds"
-    )
+    facts.append(rounds_text(summary))
     console.print(Text.assemble((summary.scenario, "bold"), "  ", "  ".join(facts)))
     if not summary.valid:
         console.print(Text("INVALID: no figure below is to be believed; why is told last", "red"))
@@ -283,6 +288,7 @@ def _print_validity(summary: RunSummary, results_path: str, console: Console) ->
 def _health(health: Health) -> str:
     parts = [errors(health), counts(health), *strain(health)]
     parts += [f"leaks {health.leaks}"] if health.leaks else []
+    parts += [lost(health.lost)] if health.lost else []
     return "; ".join(parts)
 
 

@@ -12,7 +12,10 @@ FACTORS = {
 }
 
 NEVER = "never"
+NEVER_NOTE = f"{NEVER}: so many turns failed that the figure lies among them"
 N_TOO_SMALL = "n too small"
+BLACK_BOX = "app"
+"""The one variant of a run on an app under test."""
 EXPLORATORY = "?"
 """Beside a verdict that an interval would decide if its question were the only one."""
 FINDINGS: tuple[Verdict, ...] = ("improved", "regressed")
@@ -146,6 +149,11 @@ def fastest(variants: Iterable[VariantSummary]) -> list[VariantSummary]:
 def pays_apart(variants: Iterable[VariantSummary]) -> bool:
     """Whether these differ in the payment providers that they pay by, and not in strategy."""
     return len({variant.pay for variant in variants}) > 1
+
+
+def is_black_box(variants: Iterable[VariantSummary]) -> bool:
+    """Whether it was an app under test, which plays a strategy of its own."""
+    return [variant.name for variant in variants if variant.turns] == [BLACK_BOX]
 
 
 def label(variant: VariantSummary) -> str:

@@ -19,6 +19,7 @@ from harness.record import (
 )
 from harness.stats.attribution import attributions
 from harness.stats.baseline import round_figures_of, shifts_of
+from harness.stats.batches import rounds_of
 from harness.stats.critical_path import stage_matrix
 from harness.stats.effects import FactorialEffects, Levels, factorial_effects
 from harness.stats.in_flight import in_flight_of
@@ -58,10 +59,11 @@ def analyse(columns: Columns, variants: Sequence[Strategy], question: Question) 
     """Everything there is to say; with fewer rounds or turns there is less.
 
     `variants` are those of the run, the baseline first; where the question has factors, they are
-    all combinations of these, or it is a ValueError.
+    all combinations of these, or it is a ValueError. A run of one round that varies no factor is a
+    series in time: where it lasted long enough, its batches act as its rounds.
     """
     turns = columns.turns
-    cells = cells_of(turns, variants)
+    cells = cells_of(turns, variants, turns.round if question.factors else rounds_of(turns))
     factorial = _factorial(cells, question.factors)
     found = _effects(factorial, question) if factorial else FactorialEffects([], [])
     summaries, attribution = _by_stage(columns, cells, factorial, found.effects, question)

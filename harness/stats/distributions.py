@@ -34,11 +34,11 @@ def t_two_sided(t: float | FloatArray, df: int) -> float | FloatArray:
     return np.asarray(p, dtype=np.float64) if isinstance(t, np.ndarray) else float(p)
 
 
-def clopper_pearson(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
+def clopper_pearson(k: float, n: float, level: float = 0.95) -> tuple[float, float]:
     """The exact interval of a share of which k in n were seen (Clopper & Pearson 1934).
 
-    It covers the true share with at least `level`, at any n. Raises ValueError when k is not
-    between 0 and n, or n is 0.
+    It covers the true share with at least `level`, at any n. Both may be effective numbers, which
+    need not be whole. Raises ValueError when k is not between 0 and n, or n is 0.
     """
     if not 0 <= k <= n or n == 0:
         raise ValueError(f"{k} in {n} is no share")

@@ -1,12 +1,18 @@
 """Are two runs alike enough for their difference to mean something? It compares no latency."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.record import RunSummary, VariantSummary
+from harness.stats.batches import is_series
 
 NOTABLE_SHARE = 0.01
 """Of cold turns: where rounds of another size hold so many more or fewer, their size matters."""
+
+
+NEAR_RATES = 0.05
+"""What users of two runs asked for on average may differ by so much: no two of them begin and end
+at the same moments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +27,9 @@ class Likeness:
     """What differs but may, because it is what is compared, or only chance."""
     paired: bool
     """The same rounds met the same weather: on the virtual clock, nothing else is by chance."""
+    series: bool = False
+    """Each is one round that varies no factor, whose batches act as its rounds. Where both also had
+    the same schedule, which their rows tell, those pair."""
 
 
 def likeness(a: RunSummary, b: RunSummary) -> Likeness:
@@ -32,6 +41,7 @@ def likeness(a: RunSummary, b: RunSummary) -> Likeness:
         differences=differences,
         notes=list(_notes(a, b)),
         paired=_paired(a, b),
+        series=is_series(a) and is_series(b),
     )
 
 
@@ -43,12 +53,22 @@ def _settings(a: RunSummary, b: RunSummary) -> Iterator[str]:
     ):
         if ours != theirs:
             yield f"{what}: {ours}, {theirs}"
-    yield from _unequal("parameter", a.parameters, b.parameters)
+    may = _may_differ(a, b)
+    yield from _unequal("parameter", _but(a.parameters, may), _but(b.parameters, may))
     for name in _names(a.profiles, b.profiles):
         if name not in a.profiles or name not in b.profiles:
             yield f"profile {name}: only in {'A' if name in a.profiles else 'B'}"
         elif a.profiles[name] != b.profiles[name]:
             yield f"profile {name}: not the same figures"
+
+
+def _may_differ(a: RunSummary, b: RunSummary) -> list[str]:
+    """The parameters that make runs no less alike: the host, which may be what is compared, and the
+    rate where it came of Locust's users and is nearly the same."""
+    rates = [run.parameters.get("rate") for run in (a, b) if "flow_rate" in run.parameters]
+    known = [rate for rate in rates if isinstance(rate, (int, float))]
+    near = len(known) == 2 and abs(known[0] - known[1]) <= NEAR_RATES * max(known)
+    return ["host", "rate"] if near else ["host"]
 
 
 def _payers(a: RunSummary, b: RunSummary) -> Iterator[str]:
@@ -77,6 +97,8 @@ def _notes(a: RunSummary, b: RunSummary) -> Iterator[str]:
     ):
         if ours != theirs:
             yield f"{what}: {ours}, {theirs}"
+    for name in _may_differ(a, b):
+        yield from _unequal("parameter", _only(a.parameters, name), _only(b.parameters, name))
     yield from _unequal("machine", a.machine, b.machine)
     yield from _unequal("library", a.versions, b.versions)
     for run, other, name in ((a, b, "A"), (b, a, "B")):
@@ -103,6 +125,16 @@ def _unequal(
     for name in _names(a, b):
         if a.get(name) != b.get(name):
             yield f"{what} {name}: {a.get(name, 'unknown')}, {b.get(name, 'unknown')}"
+
+
+def _but(
+    parameters: Mapping[str, float | int | str], names: Collection[str]
+) -> dict[str, float | int | str]:
+    return {name: value for name, value in parameters.items() if name not in names}
+
+
+def _only(parameters: Mapping[str, float | int | str], name: str) -> dict[str, float | int | str]:
+    return {name: parameters[name]} if name in parameters else {}
 
 
 def _names(a: Mapping[str, object], b: Mapping[str, object]) -> list[str]:

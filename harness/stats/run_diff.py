@@ -9,11 +9,15 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from harness.record import Columns, QuantileSummary, Tolerance, Verdict
+from harness.record import Columns, FloatArray, IntArray, QuantileSummary, Tolerance, Turns, Verdict
+from harness.stats.batches import batches_of, rounds_of
 from harness.stats.difference import LEVEL, Difference, difference, settled
 from harness.stats.quantiles import RoundInterval, Sample, enough, round_quantile_intervals
 from harness.stats.strategies import quantile_summaries
 from harness.stats.verdict import overall
+
+SAME_S = 0.001
+"""The real clock's start is a float of its own in every run."""
 
 
 class Primary(NamedTuple):
@@ -60,6 +64,8 @@ class Asked:
     quantiles: Sequence[float]
     tolerance: Tolerance
     paired: bool
+    series: bool = False
+    """Each is one round that varies no factor: where long enough, its batches act as its rounds."""
     primary: Primary | None = None
     level: float = LEVEL
     seed: int = 1
@@ -73,8 +79,10 @@ def diff_runs(a: Columns, b: Columns, asked: Asked) -> list[DiffRow]:
     is decided without a figure.
     """
     rows, found = [], []
+    acting = acting_rounds(a.turns, b.turns, asked)
     for strategy in asked.strategies:
-        ours, theirs = sample_of(a, strategy), sample_of(b, strategy)
+        ours = sample_of(a, strategy, acting[0])
+        theirs = sample_of(b, strategy, acting[1])
         differences = _differences(ours, theirs, asked)
         for row in _bare_rows(strategy, ours, theirs, asked):
             change = differences.get(row.quantile) if row.known else None
@@ -101,11 +109,51 @@ def verdict_of(rows: Sequence[DiffRow]) -> Verdict:
     return overall(declared or [row.verdict for row in known])
 
 
-def sample_of(columns: Columns, strategy: str) -> Sample:
-    """The response times of one strategy, infinite where a turn never answered."""
+def same_schedule(a: Turns, b: Turns) -> bool:
+    """Whether the same conversations were due at the same times, to the millisecond."""
+    ours, theirs = _first_dues(a), _first_dues(b)
+    return ours.keys() == theirs.keys() and all(
+        np.array_equal(ours[name][0], theirs[name][0])
+        and np.allclose(ours[name][1], theirs[name][1], rtol=0, atol=SAME_S)
+        for name in ours
+    )
+
+
+def acting_rounds(a: Turns, b: Turns, asked: Asked) -> tuple[IntArray, IntArray]:
+    """What acts as the round of each turn; of paired series the same spans of time in both."""
+    if not asked.series:
+        return a.round, b.round
+    if not asked.paired:
+        return rounds_of(a), rounds_of(b)
+    batches = batches_of([a, b])
+    return (a.round, b.round) if batches is None else (batches.of(a), batches.of(b))
+
+
+def batch_counts(a: Turns, b: Turns, asked: Asked) -> list[int]:
+    """How many batches act as the rounds of A and of B; 0 where it has none, and
+    nothing where they are no series."""
+    if not asked.series:
+        return []
+    counts = [np.unique(acting).size for acting in acting_rounds(a, b, asked)]
+    return [count if count > 1 else 0 for count in counts]
+
+
+def sample_of(columns: Columns, strategy: str, rounds: IntArray | None = None) -> Sample:
+    """The response times of one strategy, infinite where a turn never answered; in their own
+    rounds, or in these."""
     turns = columns.turns
     of = turns.variant.holds(strategy)
-    return Sample(turns.answered_ms[of], turns.round[of])
+    return Sample(turns.answered_ms[of], (turns.round if rounds is None else rounds)[of])
+
+
+def _first_dues(turns: Turns) -> dict[str, tuple[IntArray, FloatArray]]:
+    """When each conversation of each strategy was due, in the order of their numbers."""
+    first, found = turns.turn == 0, {}
+    for name in turns.variant.names:
+        of = np.flatnonzero(first & turns.variant.holds(name))
+        of = of[np.argsort(turns.conversation[of], kind="stable")]
+        found[name] = (turns.conversation[of], turns.due_s[of])
+    return found
 
 
 def _differences(a: Sample, b: Sample, asked: Asked) -> dict[float, Difference]:

@@ -60,15 +60,21 @@ class Cell:
     """Their response times, infinite for those that failed, and their rounds."""
 
 
-def cells_of(turns: Turns, strategies: Sequence[Strategy]) -> list[Cell]:
-    """One for each strategy, in their order; a strategy may have no turn."""
+def cells_of(
+    turns: Turns, strategies: Sequence[Strategy], rounds: IntArray | None = None
+) -> list[Cell]:
+    """One for each strategy, in their order; a strategy may have no turn.
+
+    `rounds` says of each turn what acts as its round, where that is not the one it fell in.
+    """
+    rounds = turns.round if rounds is None else rounds
     codes = {name: code for code, name in enumerate(turns.variant.names)}
     answered_ms = turns.answered_ms
     cells = []
     for strategy in strategies:
         code = codes.get(strategy.name, -1)
         rows = np.flatnonzero(turns.variant.codes == code)
-        cells.append(Cell(strategy, code, rows, Sample(answered_ms[rows], turns.round[rows])))
+        cells.append(Cell(strategy, code, rows, Sample(answered_ms[rows], rounds[rows])))
     return cells
 
 

@@ -25,7 +25,7 @@ CONTRACT = {
     "provenance", "rows_sha256", "files", "valid", "invalid_because", "health", "level",
     "effect_level", "tolerance", "primary", "looks", "warm_up", "variants", "effects",
     "simple_effects", "attribution", "shifts", "round_figures", "in_flight", "capacity",
-    "fees", "claims",
+    "fees", "claims", "failures", "slos", "engines",
 }  # fmt: skip
 OF_A_VARIANT = {
     "name", "prewarm", "token_cache", "parallel_confirm", "pay", "turns",

@@ -13,7 +13,7 @@ from harness.cli.exits import INCONCLUSIVE, INVALID, PASS, REGRESSION, BadInput
 from harness.record import Columns, RunSummary, columns_of
 from harness.report.diff import Diff
 from tests.cli.command import tollbench
-from tests.report.sample import sample_run
+from tests.report.sample import sample_run, series_run
 
 
 @pytest.fixture(scope="module")
@@ -194,3 +194,23 @@ def test_the_same_comparison_again_differs_in_nothing(tmp_path: Path) -> None:
     assert (done.code, told.verdict, told.paired, told.notes) == (0, "unchanged", True, [])
     known = [row for row in told.rows if row.known]
     assert known and all((row.ms, row.lo_ms, row.hi_ms) == (0.0, 0.0, 0.0) for row in known)
+
+
+def test_two_runs_of_one_rate_are_told_apart_by_their_batches(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, rows = series_run((), ("prewarm",))
+    columns = columns_of(rows)
+    _store(tmp_path, "before", run, columns)
+    _store(tmp_path, "slower", run, _scaled(columns, 1.2))
+    _store(tmp_path, "other-seed", replace(run, seed=8), columns)
+
+    def told(after: str) -> tuple[int, Diff]:
+        code = diff("before", after, quantiles="50", out=str(tmp_path), json=True)
+        return code, msgspec.json.decode(capsys.readouterr().out, type=Diff)
+
+    (same, alike), (slower, paired), (_, apart) = map(told, ("before", "slower", "other-seed"))
+    assert (same, slower) == (PASS, REGRESSION)
+    assert alike.batches == paired.batches == apart.batches == [10, 10]
+    assert (alike.paired, paired.paired, apart.paired) == (True, True, False)
+    assert all(row.lo_ms is not None for one in (alike, paired, apart) for row in one.rows)

@@ -16,7 +16,7 @@ KEYS = {
     "p50_ms", "p90_ms", "p95_ms", "p99_ms", "max_ms", "due", "started", "finished", "failed",
     "fault", "running", "error_p50_ms", "error_p99_ms", "lag_p50_ms", "lag_p99_ms",
     "loop_lag_p99_ms", "loop_lag_max_ms", "cpu_share", "workers", "connections", "calls", "valid",
-    "invalid_because", "results",
+    "invalid_because", "slos", "results",
 }  # fmt: skip
 
 
@@ -110,6 +110,46 @@ def test_a_url_where_nothing_listens_makes_no_run_to_believe(tmp_path: Path) -> 
     assert figures.failed == figures.started > 0 == figures.finished
     assert figures.p50_ms is None
     assert figures.invalid_because[-1].startswith("every turn failed: Unreachable: ")
+
+
+VIRTUAL = ("load", "conversation", "--rate", "20", "--duration", "15", "--clock", "virtual")
+
+
+@pytest.mark.parametrize(
+    ("slo", "code", "verdicts"),
+    [
+        ("p50<60s, intent p50<1ms, p99.99<60s", 1, ["met", "missed", "cannot tell"]),
+        pytest.param("p50<60s, pay p95<60s, errors<5%", 0, ["met"] * 3, marks=pytest.mark.thorough),
+        pytest.param(
+            "p50<60s, p99.99<60s, sleep p50<1s",
+            3,
+            ["met", "cannot tell", "cannot tell"],
+            marks=pytest.mark.thorough,
+        ),
+    ],
+)
+def test_promises_decide_the_exit_code_and_are_kept_with_the_run(
+    slo: str, code: int, verdicts: list[str], tmp_path: Path
+) -> None:
+    done = tollbench(*VIRTUAL, "--slo", slo, cwd=tmp_path)
+    summary, _ = done.stored
+    assert (done.code, done.err) == (code, "")
+    assert [one.verdict for one in summary.slos] == verdicts
+    lines = [line for line in done.out.splitlines() if line.startswith("SLO ")]
+    assert [line.split("  ")[0] for line in lines] == [f"SLO {verdict}" for verdict in verdicts]
+
+
+def test_a_run_that_is_not_believed_breaks_no_promise(tmp_path: Path) -> None:
+    args = ("--drain", "0", "--rate", "1", "--duration", "0.1", "--slo", "p50<1ms", "--json")
+    done = tollbench("load", "conversation", "--clock", "virtual", *args, cwd=tmp_path)
+    assert (done.code, _figures(done).valid) == (4, False)
+
+
+def test_every_mistake_of_a_promise_is_told_beside_the_others(tmp_path: Path) -> None:
+    done = tollbench("load", "conversation", "--rate", "0", "--duration", "1", "--slo",
+                     "p99=3s,errors<1s", cwd=tmp_path)  # fmt: skip
+    assert done.code == 2
+    assert [line.split(" ")[1] for line in done.err.splitlines()] == ["--slo:", "--slo:", "--rate"]
 
 
 def _probe(url: str, cwd: Path) -> Done:

@@ -9,7 +9,7 @@ import pytest
 from harness.clock import ClockName
 from harness.load.engine import Tally
 from harness.load.health import EVERY_TURN_FAILED, examine
-from harness.record import Health, Rows, columns_of
+from harness.record import EngineSummary, Health, Rows, columns_of
 from tests.record.sample import FLOW, SPAN
 from tests.worlds import one_round
 
@@ -83,6 +83,18 @@ CASES = [
         ("100 turns started, but 99 were recorded",),
     ),
     Case(
+        "turns that nobody knows the end of",
+        "real",
+        lambda: _counted(_tally(turns=93), finished=93, lost=7),
+        ("7 turns are lost: nobody knows how they ended",),
+    ),
+    Case(
+        "lost turns that do not add up",
+        "real",
+        lambda: _counted(_tally(turns=93), finished=90, lost=7),
+        ("7 turns are lost", "100 turns started, but 90 finished, 0 failed, 7 are lost and 0 were"),
+    ),
+    Case(
         "turns that were cut off are a finding too",
         "real",
         lambda: _counted(finished=15, failed=3, running=82),
@@ -129,11 +141,12 @@ def _counted(
     finished: int = 100,
     failed: int = 0,
     running: int = 0,
+    lost: int = 0,
     leaks: int = 0,
 ) -> Tally:
     tally = tally or _tally()
     tally.due, tally.started, tally.finished = due, started, finished
-    tally.failed, tally.running, tally.leaks = failed, running, leaks
+    tally.failed, tally.running, tally.lost, tally.leaks = failed, running, lost, leaks
     return tally
 
 
@@ -185,6 +198,24 @@ def test_a_reason_says_what_to_change(clock: ClockName, spreads: bool, mend: str
     tally = _tally(lag_ms=60.0)
     _, reasons = examine(tally, columns_of(tally.rows), clock, spreads=spreads)
     assert len(reasons) == 1 and mend in reasons[0]
+
+
+def test_an_engine_that_died_is_the_reason_for_all_that_is_missing_by_it() -> None:
+    engines = [
+        EngineSummary(name="a", due=50, started=50, finished=50, failed=0, running=0, lost=0),
+        EngineSummary(
+            name="b", due=60, started=50, finished=43, failed=0, running=0, lost=7, died="killed"
+        ),
+    ]
+    tally = _counted(_tally(turns=93), due=110, finished=93, lost=7)
+    health, reasons = examine(tally, columns_of(tally.rows), "real", engines=engines)
+    assert reasons == [
+        "b was lost (killed): 7 of its turns are lost, and 10 that were due of it never began"
+    ]
+    assert (health.due, health.lost) == (110, 7)
+    tally.due += 1
+    _, reasons = examine(tally, columns_of(tally.rows), "real", engines=engines)
+    assert reasons[1:] == ["111 turns were due, 100 started"]
 
 
 def test_what_measuring_cost_is_told() -> None:

@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from harness import record
-from harness.record import Columns, FlowRow, Rows, SpanRow, Spool, columns_of, rows_of, spooled
+from harness.record import (
+    Columns,
+    FlowRow,
+    Rows,
+    SpanRow,
+    Spool,
+    columns_of,
+    rows_of,
+    spooled,
+    turns_in,
+)
 from tests.record.sample import FLOW, NOTHING, ONE, SPAN, SUMMARY
 from tests.worlds import one_round
 
@@ -43,6 +53,18 @@ def test_a_list_of_rows_takes_turns_as_a_spool_does(turns: list[Turn]) -> None:
     for flow, spans in turns:
         rows.add(flow, spans)
     assert _same(rows, turns)
+
+
+def test_pieces_of_a_spool_make_another_one(turns: list[Turn], tmp_path: Path) -> None:
+    pieces = [
+        _spool(tmp_path / f"piece-{n}", turns[n : n + 3]).read_bytes()
+        for n in range(0, len(turns), 3)
+    ]
+    assert [flow for piece in pieces for flow, _ in turns_in(piece)] == [flow for flow, _ in turns]
+    with Spool(tmp_path / "glued") as spool:
+        for piece in pieces:
+            spool.add_records(piece)
+    assert spool.path.read_bytes() == _spool(tmp_path / "whole", turns).read_bytes()
 
 
 def test_whatever_order_turns_ended_in_and_wherever_the_files_are_the_same(

@@ -5,6 +5,7 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
+from msgspec import structs
 
 from harness.record import (
     FlowRow,
@@ -17,6 +18,7 @@ from harness.record import (
     columns_of,
 )
 from harness.stats.analysis import Question, analyse, with_findings
+from harness.stats.slo import judge_slos, read_slos
 
 FACTORS = ("prewarm", "token_cache", "parallel_confirm")
 TURNS_A_CONVERSATION = 5
@@ -65,6 +67,32 @@ def sample_run(
     question = Question(factors=list(varied), seed=seed)
     run = _run(rounds, seed, len(variants) * rounds * turns, rows)
     return with_findings(run, analyse(columns_of(rows), variants, question)), rows
+
+
+def series_run(
+    *strategies: Sequence[str],
+    turns: int = 600,
+    error_share: float = 0.0,
+    slos: str = "",
+    seed: int = 7,
+) -> tuple[RunSummary, Rows]:
+    """A run of one round whose strategies, each named by what it switches on, share one open rate:
+    as Locust conducts it, on the real clock. 600 turns are long enough for batches."""
+    ons = [set(names) for names in strategies]
+    variants, rows = [_variant(on) for on in ons], Rows()
+    for turn in range(turns):
+        met = _weather(seed, 0, turn, error_share)
+        for variant, on in zip(variants, ons, strict=True):
+            _play(rows, variant.name, on, 0, turn, met)
+    columns, names = columns_of(rows), [variant.name for variant in variants]
+    run = structs.replace(
+        _run(1, seed, len(variants) * turns, rows),
+        clock="real",
+        argv=["-f", "scenarios/locustfile.py"],
+        parameters={"rate": 2.5, "turns": TURNS_A_CONVERSATION, "arrivals": "poisson"},
+        slos=judge_slos(columns, names, read_slos(slos)) if slos else [],
+    )
+    return with_findings(run, analyse(columns, variants, Question(seed=seed))), rows
 
 
 def _weather(seed: int, round_: int, turn: int, error_share: float) -> Weather:

@@ -55,7 +55,8 @@ def numbers(text: str) -> list[str]:
 
 def _tells(text: str, values: Sequence[object], times: float) -> bool:
     if len(values) == 1 and isinstance(values[0], list):
-        return text == shlex.join(["tollbench", *cast(list[str], values[0])])
+        typed = shlex.join(cast(list[str], values[0]))
+        return text in (f"tollbench {typed}", f"locust {typed}")
     if len(values) == 1 and isinstance(values[0], str):
         digits, all_of_it = re.findall(r"\d+", text), re.findall(r"\d+", values[0])
         return text == values[0] or (digits != [] and all_of_it[: len(digits)] == digits)

@@ -6,6 +6,8 @@ from harness.record import (
     CapacitySummary,
     ClaimSummary,
     EffectSummary,
+    EngineSummary,
+    FailureSummary,
     FeeSummary,
     Looks,
     QuantileSummary,
@@ -13,7 +15,7 @@ from harness.record import (
     Step,
     Tolerance,
 )
-from tests.report.sample import sample_run
+from tests.report.sample import sample_run, series_run
 
 FEES = [
     FeeSummary(
@@ -95,6 +97,49 @@ def swept() -> RunSummary:
     return structs.replace(run, effects=[], capacity=capacity)
 
 
+def conducted() -> RunSummary:
+    """Two strategies side by side at one open rate, made by two engines of which one died."""
+    slos = "p99<9s, p95<100ms, p50<3.7s, pay p99<1.2s, errors<5%, pay errors<3%, warm errors<1%"
+    run, _ = series_run((), ("prewarm",), error_share=0.03, slos=slos)
+    engine = EngineSummary(
+        name="host-1_4f2a", due=800, started=640, finished=610, failed=20, running=4, lost=6,
+        died="killed by signal 9",
+    )  # fmt: skip
+    other = structs.replace(
+        engine, name="host-2_9c01", started=800, finished=784, failed=16, running=0, lost=0, died=""
+    )
+    health = structs.replace(
+        run.health, due=1600, started=1440, finished=1394, failed=36, running=4, lost=6
+    )
+    return structs.replace(
+        run,
+        endpoints="staging",
+        health=health,
+        engines=[engine, other],
+        failures=[
+            FailureSummary(stage=stage, cause=cause, count=n)
+            for stage, cause, n in (
+                ("pay", "RateLimited 429 FREQUENCY_LIMITED", 1212),
+                ("intent", "Overloaded 503 <overloaded_error>", 14),
+                ("confirm", "Unreachable: connection reset", 3),
+                *(("pay", f"Malformed 200 {n}", 1) for n in range(4)),
+            )
+        ],
+        valid=False,
+        invalid_because=["engine host-1_4f2a was killed by signal 9: 6 turns were lost"],
+    )
+
+
+def black_box() -> RunSummary:
+    """An app that plays its own strategy; mocks behind it told what it called."""
+    run, _ = series_run((), turns=40)
+    (variant,) = run.variants
+    app = structs.replace(variant, name="app", pay="")
+    return structs.replace(
+        run, scenario="app-chat", endpoints="staging", variants=[app], profiles={}
+    )
+
+
 def nothing() -> RunSummary:
     """A run that was cut off before its first turn."""
     run, _ = sample_run(("prewarm",), rounds=1, turns=1)
@@ -127,5 +172,7 @@ RUNS = {
     "failed": failed(),
     "providers": providers(),
     "swept": swept(),
+    "conducted": conducted(),
+    "black box": black_box(),
     "nothing": nothing(),
 }

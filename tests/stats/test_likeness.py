@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from harness.record import RunSummary, Stratum
 from harness.stats.likeness import likeness
-from tests.report.sample import sample_run
+from tests.report.sample import sample_run, series_run
 
 RUN = sample_run(("prewarm",), rounds=6, turns=10)[0]
 
@@ -119,3 +119,52 @@ def test_rounds_of_another_size_matter_where_they_hold_other_turns(
 
 def test_more_cold_turns_in_rounds_of_the_same_size_are_what_is_compared() -> None:
     assert likeness(with_cold(RUN, 12), with_cold(RUN, 48)).differences == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "series"),
+    [
+        ({}, True),
+        ({"rounds": 5}, False),
+        ({"effects": RUN.effects}, False),
+        ({"clock": "real"}, True),
+    ],
+)
+def test_runs_of_one_round_that_vary_nothing_are_series(
+    changes: dict[str, object], series: bool
+) -> None:
+    run = series_run((), turns=20)[0]
+    other = replace(run, **changes)
+    assert (likeness(run, other).series, likeness(other, run).series) == (series, series)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "differences", "notes"),
+    [
+        ({"host": "http://a"}, {"host": "http://b"}, [], ["parameter host: http://a, http://b"]),
+        (
+            {"flow_rate": 1.0, "rate": 20.0},
+            {"flow_rate": 1.0, "rate": 19.1},
+            [],
+            ["parameter rate: 20.0, 19.1"],
+        ),
+        (
+            {"flow_rate": 1.0, "rate": 20.0},
+            {"flow_rate": 1.0, "rate": 18.9},
+            ["parameter rate: 20.0, 18.9"],
+            [],
+        ),
+        ({"rate": 20.0}, {"rate": 19.9}, ["parameter rate: 20.0, 19.9"], []),
+        (
+            {"flow_rate": 1.0, "rate": 20.0},
+            {"flow_rate": 2.0, "rate": 20.0},
+            ["parameter flow_rate: 1.0, 2.0"],
+            [],
+        ),
+    ],
+)
+def test_users_never_ask_for_quite_the_same_and_another_host_may_be_the_question(
+    ours: dict[str, object], theirs: dict[str, object], differences: list[str], notes: list[str]
+) -> None:
+    alike = likeness(replace(RUN, parameters=ours), replace(RUN, parameters=theirs))
+    assert (alike.differences, alike.notes) == (differences, notes)

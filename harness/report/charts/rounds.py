@@ -12,6 +12,7 @@ from harness.record import Columns, RoundFigures, RunSummary, VariantSummary
 from harness.report.charts.marks import lines_of
 from harness.report.charts.page import INK, WIDTH_IN, page_for
 from harness.report.charts.scales import milliseconds
+from harness.report.series import round_word
 from harness.report.words import from_baseline, label
 
 PANEL_IN, LEFT_IN, AXIS_IN = 0.95, 0.68, 0.5
@@ -51,7 +52,8 @@ def draw_rounds(summary: RunSummary, columns: Columns) -> Figure:
     lines = max(map(len, titles), default=1)
     head_in, rows = 0.08 + LINE_IN * lines, -(-len(panels) // 2)
     body_in = rows * (head_in + PANEL_IN) + AXIS_IN
-    title = "Median response time less the baseline's, round by round, ms"
+    repeats = round_word(summary)
+    title = f"Median response time less the baseline's, {repeats} by {repeats}, ms"
     page = page_for(body_in, title if panels else "No rounds to compare", summary)
     span = ROOM * max((p.spread for p in panels), default=0.0) or 1.0
     colours = lines_of(summary.variants)
@@ -66,7 +68,7 @@ def draw_rounds(summary: RunSummary, columns: Columns) -> Figure:
         last = place + 2 >= len(panels)
         axes.tick_params(axis="x", labelbottom=last)
         if last:
-            axes.set_xlabel("round")
+            axes.set_xlabel(repeats)
     return page.figure
 
 

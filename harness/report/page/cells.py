@@ -10,7 +10,7 @@ from harness.report.words import N_TOO_SMALL, NEVER, Unit, interval, point_text,
 
 MINUS = "\N{MINUS SIGN}"
 UNKNOWN = "unknown"
-_FIGURE = re.compile(rf"[{MINUS}]?\d|<|about \d|{UNKNOWN}$|{NEVER}$|{N_TOO_SMALL}$")
+_FIGURE = re.compile(rf"[{MINUS}]?\d|<|about \d|{UNKNOWN}$|{NEVER}$|{N_TOO_SMALL}$|none was made$")
 
 
 @dataclass(frozen=True, slots=True)

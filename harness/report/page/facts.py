@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from harness.record import RunSummary
 from harness.report.page.cells import UNKNOWN, Cell, Table, count, ms, name_of, place, table
+from harness.report.series import batch_count
 
 Fact = tuple[str, Cell]
 """What is told, and the telling."""
@@ -28,15 +29,17 @@ NOT_MODELLED_OF = {
 
 def run_facts(summary: RunSummary) -> list[Cell]:
     """What was run, in a few words each."""
-    rounds = summary.rounds_finished
+    rounds, batches = summary.rounds_finished, batch_count(summary)
     whole = rounds == summary.rounds
+    of_them = "round" if summary.rounds == 1 else "rounds"
     return [
         Cell(f"{summary.clock} clock"),
         Cell({"mock": "mocked endpoints"}.get(summary.endpoints, f"{summary.endpoints} endpoints")),
         Cell(f"seed {summary.seed}", ("/seed",)),
-        Cell(f"{rounds:,} rounds", ("/rounds_finished",))
+        Cell(f"{rounds:,} {of_them}", ("/rounds_finished",))
         if whole
-        else Cell(f"{rounds:,} of {summary.rounds:,} rounds", ("/rounds_finished", "/rounds")),
+        else Cell(f"{rounds:,} of {summary.rounds:,} {of_them}", ("/rounds_finished", "/rounds")),
+        *([Cell(f"{batches} batches", derived=True)] if batches else []),
         Cell(summary.started_at[:19].replace("T", " "), ("/started_at",)),
     ]
 
@@ -53,6 +56,7 @@ def health_table(summary: RunSummary) -> Table:
         (name_of("turns finished"), count(health.finished, at + "/finished")),
         (name_of("turns failed"), count(health.failed, at + "/failed")),
         (name_of("turns in flight at the end"), count(health.running, at + "/running")),
+        (name_of("turns lost with their process"), count(health.lost, at + "/lost")),
         (name_of("secrets found in prompts"), count(health.leaks, at + "/leaks")),
     ]
     if summary.warm_up:
@@ -120,8 +124,8 @@ def provenance_table(summary: RunSummary) -> Table | None:
 
 
 def command(summary: RunSummary) -> str:
-    """What was typed."""
-    return shlex.join(["tollbench", *summary.argv])
+    """What was typed. Only Locust's runs have engines."""
+    return shlex.join(["locust" if summary.engines else "tollbench", *summary.argv])
 
 
 def reproduction_table(summary: RunSummary) -> Table:

@@ -120,7 +120,8 @@ FIGURES = (
         "rounds",
         "load",
         "Round by round",
-        "A dot a round: the difference of medians in it. The interval stands on their spread.",
+        "A dot a round, or a batch of a run of one: the difference of medians in it. The interval "
+        "stands on their spread.",
         rounds_table,
     ),
     Figure(

@@ -22,6 +22,7 @@ from harness.report.page.effects import simple_effects_table
 from harness.report.page.fees import fee_rules_table
 from harness.report.page.figures import CHAPTERS, Figure, figures_of
 from harness.report.page.inline import inline, width_of
+from harness.report.page.service import engines_table, failures_table, slos_table
 from harness.report.page.tables import (
     cost_table,
     effective_table,
@@ -95,6 +96,9 @@ def _parts(summary: RunSummary) -> dict[str, object]:
     return {
         "facts": facts.run_facts(summary),
         "on_throughout": [FACTORS[factor] for factor in fixed],
+        "slos": slos_table(summary),
+        "failures": failures_table(summary),
+        "engines": engines_table(summary),
         "cards": verdicts.cards(summary),
         "question": verdicts.question(summary),
         "sentences": verdicts.sentences(summary),

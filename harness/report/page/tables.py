@@ -23,6 +23,7 @@ from harness.report.page.cells import (
     table,
     within,
 )
+from harness.report.series import round_word
 from harness.report.words import (
     from_baseline,
     label,
@@ -192,10 +193,10 @@ def capacity_table(summary: RunSummary) -> Table:
 
 
 def rounds_table(summary: RunSummary) -> Table:
-    """The difference of medians in each round."""
+    """The difference of medians in each round, or each batch of a run of one."""
     return _by_round(
         summary,
-        "Median less that of the baseline in the same round, ms",
+        f"Median less that of the baseline in the same {round_word(summary)}, ms",
         [
             (f.variant, [*f.differences_ms], place("round_figures", i, "differences_ms"))
             for i, f in enumerate(summary.round_figures)
@@ -205,10 +206,10 @@ def rounds_table(summary: RunSummary) -> Table:
 
 
 def medians_table(summary: RunSummary) -> Table:
-    """Each strategy's median in each round."""
+    """Each strategy's median in each round, or each batch of a run of one."""
     return _by_round(
         summary,
-        "Median response time by round, ms",
+        f"Median response time by {round_word(summary)}, ms",
         [
             (f.variant, [*f.medians_ms], place("round_figures", i, "medians_ms"))
             for i, f in enumerate(summary.round_figures)
@@ -261,7 +262,8 @@ def effective_table(summary: RunSummary) -> Table:
             cells.append(Cell(UNKNOWN, (at,)) if turns is None else Cell(f"{turns:,.0f}", (at,)))
         rows.append(cells)
     return table(
-        "Turns of one round share their weather: so many independent ones would tell as much",
+        f"Turns of one {round_word(summary)} share their weather: so many independent ones would "
+        "tell as much",
         (who(summary), "turns", *(f"worth at {percentile(q)}" for q in quantiles)),
         rows,
     )
@@ -378,4 +380,6 @@ def _by_round(
         for _, figures, at in series:
             cells.append(ms(figures[r], f"{at}/{r}") if r < len(figures) else Cell(""))
         rows.append(cells)
-    return table(caption, ("round", *(labels.get(name, name) for name, _, _ in series)), rows)
+    return table(
+        caption, (round_word(summary), *(labels.get(name, name) for name, _, _ in series)), rows
+    )

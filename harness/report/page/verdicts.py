@@ -6,6 +6,7 @@ from harness.record import EffectSummary, RunSummary
 from harness.report.capacity import capacity_sentence
 from harness.report.page.cells import Cell, change, place, within
 from harness.report.page.effects import effect_name, verdict_cell
+from harness.report.series import side_note, side_sentences
 from harness.report.words import (
     FINDINGS,
     Unit,
@@ -25,6 +26,8 @@ SHAPES = {
     "unchanged": "=",
     "cannot tell": "?",
     "unknown": "\N{EN DASH}",
+    "met": "\N{CHECK MARK}",
+    "missed": "\N{MULTIPLICATION X}",
 }
 """A verdict is told by a word, a shape and a colour."""
 
@@ -59,9 +62,13 @@ def cards(summary: RunSummary) -> list[Card]:
 
 
 def sentences(summary: RunSummary) -> list[str]:
-    """The primary quantile's, then what is otherwise at another one; of a sweep, the capacity."""
+    """The primary quantile's, then what is otherwise at another one; of a sweep, the capacity; of
+    strategies side by side, what each changed."""
     if summary.capacity is not None:
         return [f"{summary.scenario} {capacity_sentence(summary)}"]
+    beside = side_sentences(summary)
+    if beside:
+        return [*beside, side_note(summary)]
     primary = [e for e in summary.effects if e.quantile == summary.primary]
     told = effect_sentences(primary, summary.tolerance)
     for effect in summary.effects:
