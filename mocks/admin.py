@@ -3,7 +3,8 @@
 GET only; it changes nothing. Where a world is meant that is not the plain one, `?world=` names it.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from math import isnan, nan
@@ -14,12 +15,14 @@ import msgspec
 from harness.answer import Answer
 from harness.clock import Clock
 from harness.providers.told import encode_draw
-from mocks.desk import Served
+from mocks.desk import Journal, Served
 from mocks.host import Host
 from mocks.ledger import Entry
 from mocks.worlds import Worlds
 
 Json = Mapping[str, object]
+
+_PREFIX = re.compile(r"[0-9a-f]{0,32}", re.ASCII)
 
 
 class _No(Exception):
@@ -82,8 +85,9 @@ class Admin:
         }
 
     def _spans(self, asked: httpx.QueryParams) -> Json:
-        """The newest calls, newest last; `since` leaves out what arrived until then. Its times are
-        the clock's, and `clock_s` is now, to be asked with the next time."""
+        """The newest calls, newest last; `since` leaves out what arrived until then, and `trace`
+        all but those whose trace id begins so. Its times are the clock's, and `clock_s` is now, to
+        be asked with the next time."""
         since = asked.get("since", "-inf")
         try:
             after = float(since)
@@ -91,9 +95,12 @@ class Admin:
             after = nan
         if isnan(after):
             raise _No(400, f"since must be a time of the clock in seconds, not {since!r}")
+        prefix = asked.get("trace", "")
+        if not _PREFIX.fullmatch(prefix):
+            raise _No(400, f"trace must be up to 32 lower-case hex digits, not {prefix!r}")
         journal = self._host(asked).setting.journal
-        spans = [_span(call) for call in journal if call.arrived > after]
-        return {"clock_s": self.clock.now(), "spans": spans}
+        spans = [_span(call) for call in _newest(journal, after) if call.trace.startswith(prefix)]
+        return {"clock_s": self.clock.now(), "spans": spans[::-1]}
 
     def _json(self, status: int, told: Json) -> Answer:
         body = msgspec.json.encode(told)
@@ -125,13 +132,24 @@ def _entry(entry: Entry) -> Json:
     }
 
 
+def _newest(journal: Journal, after: float) -> Iterator[Served]:
+    """The calls that arrived after that, newest first. They stand in the order of their arrival, so
+    the older ones are not looked at: who asks often must not hold back those who wait."""
+    for call in reversed(journal):
+        if call.arrived <= after:
+            return
+        yield call
+
+
 def _span(call: Served) -> Json:
     return {
         "provider": call.provider,
         "draw": encode_draw(call.key),
         "method": call.method,
         "path": call.path,
+        "trace": call.trace,
         "arrived_s": call.arrived,
+        "ended_s": call.arrived + call.injected_ms / 1e3,
         "injected_ms": call.injected_ms,
         "queue_ms": call.queue_ms,
         "work_ms": call.work_ms,

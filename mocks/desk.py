@@ -16,6 +16,7 @@ import msgspec
 from harness.answer import Answer
 from harness.clock import Clock
 from harness.providers.told import DrawKey, Told
+from harness.providers.trace import read_trace
 from mocks.capacity import Capacity, Turned
 from mocks.figures import Limits
 from mocks.latency import Delays
@@ -33,6 +34,8 @@ class Guest(msgspec.Struct, frozen=True, gc=False):
     method: str
     path: str
     began: float
+    trace: str = ""
+    """The id of the trace that it belongs to, 32 hex digits; "" for none."""
 
 
 class Served(msgspec.Struct, frozen=True, gc=False):
@@ -52,6 +55,7 @@ class Served(msgspec.Struct, frozen=True, gc=False):
     queue_ms: float
     work_ms: float
     status: int
+    trace: str = ""
 
 
 Journal = deque[Served]
@@ -76,8 +80,10 @@ class Desk:
         self._journal: Journal = deque(maxlen=KEPT_CALLS) if journal is None else journal
 
     def arrive(self, request: httpx.Request) -> Guest:
-        key = self.delays.key(request)
-        return Guest(self.clock.now(), key, request.method, request.url.path, self._stopwatch())
+        trace = read_trace(request)
+        key = self.delays.key(request, trace)
+        path, began = request.url.path, self._stopwatch()
+        return Guest(self.clock.now(), key, request.method, path, began, trace)
 
     def turned_away(self, guest: Guest, tokens: int = 0) -> Turned | None:
         luck = self.delays.luck(guest.key, "overload") if self.capacity.bursts else 1.0
@@ -135,7 +141,7 @@ class Desk:
         queue_ms = round(queue_s * 1e6) / 1e3 if queue_s else 0.0
         served = Served(
             self._provider, guest.key, guest.method, guest.path, guest.arrived,
-            injected_ms, queue_ms, self._work_ms(guest), status,
+            injected_ms, queue_ms, self._work_ms(guest), status, guest.trace,
         )  # fmt: skip
         self._journal.append(served)
         raw = [(_name(name), value.encode("latin-1")) for name, value in headers.items()]

@@ -1,8 +1,9 @@
 """The request log: a line of JSON for each request, after a first one that says how to replay them.
 
-It holds no body, no header, no query and no key. A foreign client's calls are served with draws in
-the order of their arrival, so the same seed, profiles and order of calls meet the same weather; one
-call alone is replayed by sending its "draw" as the header x-tollbench-draw.
+It holds no body, no query, no key, and of the headers only the ids of trace and draw. A foreign
+client's calls are served with draws in the order of their arrival, so the same seed, profiles and
+order of calls meet the same weather; one call alone is replayed by sending its "draw" as the header
+x-tollbench-draw.
 """
 
 import datetime
@@ -48,6 +49,7 @@ class RequestLog:
                     "queue_ms": call.queue_ms if call else None,
                     "work_ms": call.work_ms if call else None,
                     "draw": encode_draw(call.key) if call else None,
+                    "trace": (call.trace or None) if call else None,
                 }
             )
 

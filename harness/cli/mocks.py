@@ -62,7 +62,8 @@ def serve(
 ) -> int:
     """Serve every provider's mock at one port, each under a base path of its own, until Ctrl-C.
 
-    Beside the wires: /_health, /_ledger?provider= (all orders) and /_spans?since= (all calls).
+    Beside the wires: /_health, /_ledger?provider= (all orders), and /_spans?since=&trace= (all
+    calls, or those of a W3C trace whose id begins so).
     A path may begin with /~NAME, for mocks that share nothing with those of other names.
     """
     # After the options are parsed: help must not wait for all that a server is made of.

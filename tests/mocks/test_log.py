@@ -46,6 +46,7 @@ def test_a_line_says_who_served_what_and_for_how_long() -> None:
         "queue_ms": 0.0,
         "work_ms": 0.0,
         "draw": "0.3.1.intent.1",
+        "trace": None,
     }
 
 
