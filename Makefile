@@ -3,10 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: compare test thorough simulate bench-peers check readme lock clean
+.PHONY: compare staging test thorough simulate bench-peers check readme lock clean
 
 compare: .venv/ready
 	$(BIN)/tollbench compare
+
+# A chat agent to load-test, and the mocks behind it, until Ctrl-C.
+staging: .venv/ready
+	$(BIN)/tollbench agent
 
 test: .venv/ready .venv/sdk
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal

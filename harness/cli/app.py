@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
+from harness.cli.agent import agent
 from harness.cli.compare import compare
 from harness.cli.diff import diff
 from harness.cli.exits import INVALID, USAGE, BadInput
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # Boxes would cut long defaults at 80 columns, and load rich for them.
 )
+app.command()(agent)
 app.command()(compare)
 app.command()(diff)
 app.command()(load)

@@ -5,7 +5,6 @@ mocks.listening's, or that of the workers of mocks.fronts.
 """
 
 import contextlib
-import errno
 import ipaddress
 import re
 import shlex
@@ -21,6 +20,7 @@ from rich.console import Console
 
 from harness.cli.addresses import Addresses, print_addresses
 from harness.cli.exits import INVALID, PASS, BadInput
+from harness.cli.listeners import listeners
 from harness.cli.problems import Problems
 from harness.cli.served import chosen
 from harness.clock import RealClock, run
@@ -31,7 +31,7 @@ from mocks.door import asgi
 from mocks.fronts import ClocksDiffer, Died, Fronts
 from mocks.host import MockConfig
 from mocks.keys import private_key
-from mocks.listening import Foreground, listening, spare_pauses
+from mocks.listening import Foreground, spare_pauses
 from mocks.log import RequestLog
 from mocks.server import house
 
@@ -70,24 +70,24 @@ def serve(options: Options) -> int:
     problems = Problems()
     with contextlib.ExitStack() as opened:
         workers = _workers(problems, options.workers)
-        listeners = _listeners(problems, opened, options.host, options.port, workers)
+        taken = listeners(problems, opened, "--port", options.host, options.port, workers)
         out = _log_file(problems, opened, options.log)
         for host in options.webhooks_to:
             _check_host(problems, host)
         served = chosen(problems, options.seed, options.profiles, options.capacities)
-        warn_if_open(listeners[0])
+        warn_if_open(taken[0])
         requests = RequestLog(out)
         requests.begin(served.mocks.seed, served.fingerprints(), options.replay)
         began = time.perf_counter()
-        addresses = Addresses(url_of(listeners[0]), served)
-        code = _run(addresses, listeners, requests, options)
+        addresses = Addresses(url_of(taken[0]), served)
+        code = _run(addresses, taken, requests, options)
         _tell_served(requests, time.perf_counter() - began)
     return code
 
 
 def _run(
     addresses: Addresses,
-    listeners: Sequence[socket.socket],
+    taken: Sequence[socket.socket],
     requests: RequestLog,
     options: Options,
 ) -> int:
@@ -98,7 +98,7 @@ def _run(
     async def main() -> None:
         deliver = HttpDeliver(options.webhooks_to, _tell_refused)
         try:
-            await _serve(addresses.served.mocks, deliver, listeners, requests, ready)
+            await _serve(addresses.served.mocks, deliver, taken, requests, ready)
         finally:
             await deliver.aclose()
 
@@ -118,19 +118,19 @@ def _run(
 async def _serve(
     mocks: MockConfig,
     deliver: Deliver,
-    listeners: Sequence[socket.socket],
+    taken: Sequence[socket.socket],
     requests: RequestLog,
     ready: Callable[[], None],
 ) -> None:
     """One listener is served in this process; of more, each by a worker of its own."""
-    if len(listeners) == 1:
+    if len(taken) == 1:
         clock = RealClock()
         application = asgi(house(mocks, deliver, clock), clock, requests)
-        await Foreground(application, GRACE_S, ready).serve(sockets=[*listeners])
+        await Foreground(application, GRACE_S, ready).serve(sockets=[*taken])
         return
     arrivals = ArrivalClock()
-    mock = house(mocks, deliver, arrivals, len(listeners))
-    await Fronts(Books(mock, arrivals, requests), listeners).serve(GRACE_S, ready)
+    mock = house(mocks, deliver, arrivals, len(taken))
+    await Fronts(Books(mock, arrivals, requests), taken).serve(GRACE_S, ready)
 
 
 def _workers(problems: Problems, text: str) -> int:
@@ -139,23 +139,6 @@ def _workers(problems: Problems, text: str) -> int:
         problems.add("--workers: this system has no sockets that processes share; leave it out")
         return 1
     return workers
-
-
-def _listeners(
-    problems: Problems, opened: contextlib.ExitStack, host: str, text: str, workers: int
-) -> list[socket.socket]:
-    """One for each worker, listening already, so that nobody else can take the port any more."""
-    port = problems.whole("--port", text, 0, 65535)
-    try:
-        return [opened.enter_context(listener) for listener in listening(host, port, workers)]
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            problems.add(f"--port {port} is in use: take another, or 0 for any free one")
-        elif error.errno == errno.EACCES:
-            problems.add(f"--port {port} is not for everyone: take one from 1024")
-        else:
-            problems.add(f"--host {host} is no address of this machine: leave it out for loopback")
-        return []
 
 
 def _log_file(problems: Problems, opened: contextlib.ExitStack, name: str | None) -> TextIO | None:

@@ -82,6 +82,16 @@ def probe_arm(
     return Arm("baseline", World(clock, transport, seed, 0, False), nothing, probe.run)
 
 
+def cast_of(setup: Setup, variant: Variant, way: Way) -> Cast:
+    """Who plays in that variant: models and payers, on their way to the mocks."""
+    profiles = setup.mocks.pay
+    payers = [
+        PAYERS[profiles[lane].provider](way.at[lane], way.inbox, profiles[lane])
+        for lane in variant.lanes
+    ]
+    return Cast(setup.speaking.models_at(way.at), payers)
+
+
 def _in_process(setup: Setup, clock: Clock) -> Way:
     inbox = Inbox("http://app")
     host = Host(clock, setup.mocks, deliver=inbox)
@@ -92,17 +102,8 @@ def _arm(setup: Setup, variant: Variant, round_: int, clock: Clock, way: Way) ->
     world = World(
         clock, way.transport, setup.seed, round_, True, setup.think_scale, inbox=way.inbox
     )
-    cast = _cast(setup, variant, way)
+    cast = cast_of(setup, variant, way)
     return Arm(variant.name, world, _boot(cast), _converse(setup.scenario, cast, variant))
-
-
-def _cast(setup: Setup, variant: Variant, way: Way) -> Cast:
-    profiles = setup.mocks.pay
-    payers = [
-        PAYERS[profiles[lane].provider](way.at[lane], way.inbox, profiles[lane])
-        for lane in variant.lanes
-    ]
-    return Cast(setup.speaking.models_at(way.at), payers)
 
 
 def _boot(cast: Cast) -> Callable[[Flow], Awaitable[None]]:

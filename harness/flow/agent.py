@@ -6,11 +6,11 @@ It is the only place that knows what each mitigation reorders. It names no provi
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import Field, dataclass, replace
-from hashlib import blake2b
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from harness.flow import guard
+from harness.flow import facts, guard
 from harness.flow.bill import legs_of, query_bill, settle_bill
+from harness.flow.facts import Facts
 from harness.flow.flow import Chat, Flow
 from harness.flow.guard import Guarded, WishT
 from harness.flow.model import Models
@@ -18,7 +18,7 @@ from harness.flow.payers import Payer, Payment, Refund, Session, Settlement, Sta
 from harness.flow.recover import resolve
 from harness.flow.strategy import Strategy
 from harness.flow.wallet import Wallet
-from harness.flow.wish import QueryWish, RefundWish, SplitWish, Wish, major
+from harness.flow.wish import AnyWish, QueryWish, RefundWish, SplitWish, Wish
 from harness.providers.call import Malformed, ProviderFault
 from harness.record import Outcome
 
@@ -26,9 +26,6 @@ T = TypeVar("T")
 
 TRIES = 2
 """How often a model is asked before an answer that the guard stops ends the turn."""
-
-Facts = Callable[[Outcome], str]
-"""What the confirming model is told of each way in which a turn may end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +76,12 @@ class Agent:
             self._wallets[self._usual_lane].warm(flow)
             self._usual_lane = lane
             scored = None if most_score is None else flow.fork(self._score(flow, wish))
-            payment = Payment(_order_no(flow, self._user), self._user, await self._read(flow, wish))
+            read = await self._read(flow, wish)
 
-            async def act() -> Settlement:
-                if scored is not None and await scored > (most_score or 0):
-                    return Settlement("declined")
-                return await self._settle(flow, lane, payment)
+            async def suspect() -> bool:
+                return scored is not None and await scored > (most_score or 0)
 
-            told, outcome = await self._end(flow, act(), _payment_facts(payment), "paid")
-            self.receipts.append(Receipt(_reference(payment), payment, lane, outcome))
-            return told
+            return await self._pay(flow, lane, read, suspect)
 
         return await self._turn(chat, wish, wish.method, turn)
 
@@ -103,17 +96,7 @@ class Agent:
         async def turn(flow: Flow) -> str:
             self._wallets[receipt.lane].warm(flow)
             await self._read(flow, wish)
-            decision = await self._guarded(
-                flow, lambda: self._models.decide(flow, _case(receipt, wish))
-            )
-
-            async def act() -> Settlement:
-                if not decision.approve:
-                    return Settlement("declined")
-                return await self._give_back(flow, receipt, wish.amount_minor)
-
-            told, _ = await self._end(flow, act(), _refund_facts(receipt, wish), "refunded")
-            return told
+            return await self._refund(flow, receipt, wish)
 
         return await self._turn(chat, wish, method, turn)
 
@@ -125,8 +108,8 @@ class Agent:
             legs = legs_of(_order_no(flow, self._user), self._user, await self._read(flow, wish))
             whole = Payment(legs[0].bill, self._user, _as_payment(wish))
             act = settle_bill(flow, self._payers[lane], legs)
-            told, outcome = await self._end(flow, act, _payment_facts(whole), "paid")
-            self.receipts.append(Receipt(_reference(whole), whole, lane, outcome, legs))
+            told, outcome = await self._end(flow, act, facts.of_payment(whole), "paid")
+            self.receipts.append(Receipt(facts.reference(whole), whole, lane, outcome, legs))
             return told
 
         return await self._turn(chat, wish, wish.method, turn)
@@ -134,15 +117,102 @@ class Agent:
     async def query(self, chat: Chat, wish: QueryWish) -> str:
         """Tell how an earlier payment stands, as its provider says."""
         receipt = next(r for r in self.receipts if r.reference == wish.reference)
-        payment = receipt.payment
 
         async def turn(flow: Flow) -> str:
             await self._read(flow, wish)
-            stands = await self._stands(flow, receipt)
-            flow.outcome = "ok"
-            return await self._models.tell(flow, _payment_facts(payment)(stands))
+            return await self._query(flow, receipt)
 
-        return await self._turn(chat, None, payment.wish.method, turn)
+        return await self._turn(chat, None, receipt.payment.wish.method, turn)
+
+    async def hear(self, chat: Chat, said: str) -> str:
+        """Do what the user's own words ask for: pay, give back a payment of this chat, or tell how
+        one stands. What is asked for beyond that is declined, and nobody is sent anything."""
+
+        async def turn(flow: Flow) -> str:
+            refusal = self._refusal(said)
+            if refusal:
+                return _decline(flow, refusal)
+            self._wallets[self._usual_lane].warm(flow)
+            return await self._fulfil(flow, await self._understand(flow, said), said)
+
+        return await self._turn(chat, None, "", turn)
+
+    # What is done with a wish that was let through
+
+    def _refusal(self, said: str) -> str:
+        """What is told where no wish that a model could read from the words would pass the guard:
+        then none is asked. "" where one may."""
+        kinds, sums = guard.kinds_in(said), guard.sums_in(said)
+        if len(kinds) > 1 or len(sums) > 1:
+            return facts.ONE_BY_ONE
+        known = guard.names_any(said, [receipt.reference for receipt in self.receipts])
+        return "" if (kinds and sums) or known else facts.UNCLEAR
+
+    async def _fulfil(self, flow: Flow, wish: AnyWish, said: str) -> str:
+        match wish:
+            case Wish():
+                _note(flow, wish, wish.method)
+                self._usual_lane = 0
+                return await self._pay(flow, 0, wish)
+            case SplitWish():
+                return _decline(flow, facts.NO_SPLIT)
+            case RefundWish() | QueryWish():
+                receipt = self._receipt_of(wish)
+                if receipt is None:
+                    return _decline(flow, facts.NO_SUCH)
+        method = receipt.payment.wish.method
+        if isinstance(wish, QueryWish):
+            _note(flow, None, method)
+            return await self._query(flow, receipt)
+        if self._models.reason is None:
+            return _decline(flow, facts.NO_REFUND)
+        _note(flow, wish, method)
+        return await self._refund(flow, receipt, replace(wish, why=said))
+
+    def _receipt_of(self, wish: RefundWish | QueryWish) -> Receipt | None:
+        """The payment of this chat that is meant. Money goes back in its own currency only."""
+        for receipt in self.receipts:
+            currency = receipt.payment.wish.currency
+            same = isinstance(wish, QueryWish) or wish.currency == currency
+            if receipt.reference == wish.reference and same:
+                return receipt
+        return None
+
+    async def _pay(
+        self,
+        flow: Flow,
+        lane: int,
+        wish: Wish,
+        suspect: Callable[[], Coroutine[Any, Any, bool]] | None = None,
+    ) -> str:
+        payment = Payment(_order_no(flow, self._user), self._user, wish)
+
+        async def act() -> Settlement:
+            if suspect is not None and await suspect():
+                return Settlement("declined")
+            return await self._settle(flow, lane, payment)
+
+        told, outcome = await self._end(flow, act(), facts.of_payment(payment), "paid")
+        self.receipts.append(Receipt(facts.reference(payment), payment, lane, outcome))
+        return told
+
+    async def _refund(self, flow: Flow, receipt: Receipt, wish: RefundWish) -> str:
+        decision = await self._guarded(
+            flow, lambda: self._models.decide(flow, facts.case(receipt.payment, wish))
+        )
+
+        async def act() -> Settlement:
+            if not decision.approve:
+                return Settlement("declined")
+            return await self._give_back(flow, receipt, wish.amount_minor)
+
+        told, _ = await self._end(flow, act(), facts.of_refund(receipt.payment, wish), "refunded")
+        return told
+
+    async def _query(self, flow: Flow, receipt: Receipt) -> str:
+        stands = await self._stands(flow, receipt)
+        flow.outcome = "ok"
+        return await self._models.tell(flow, facts.of_payment(receipt.payment)(stands))
 
     # The parts of a turn
 
@@ -155,9 +225,7 @@ class Agent:
     ) -> str:
         told = ""
         async with chat.turn() as flow:
-            flow.method = method
-            if wish is not None:
-                flow.amount_minor, flow.currency = wish.amount_minor, wish.currency
+            _note(flow, wish, method)
             try:
                 told = await turn(flow)
             finally:
@@ -172,6 +240,14 @@ class Agent:
             return guard.allow(await self._models.read_wish(flow, wish.said()), wish)
 
         return await self._guarded(flow, read)
+
+    async def _understand(self, flow: Flow, said: str) -> AnyWish:
+        """What the model makes of words that no wish is known behind, as far as they bear it."""
+
+        async def understand() -> AnyWish:
+            return guard.borne(await self._models.read_wish(flow, said), said)
+
+        return await self._guarded(flow, understand)
 
     async def _score(self, flow: Flow, wish: Wish) -> int:
         return (await self._guarded(flow, lambda: self._models.suspect(flow, wish.said()))).score
@@ -190,20 +266,20 @@ class Agent:
             raise
 
     async def _end(
-        self, flow: Flow, act: Coroutine[Any, Any, Settlement], facts: Facts, hoped: Outcome
+        self, flow: Flow, act: Coroutine[Any, Any, Settlement], tell_of: Facts, hoped: Outcome
     ) -> tuple[str, Outcome]:
         """Do what was asked for and tell the user how it ended: one after the other, or beside
         each other on the bet that it ends as hoped."""
         draft = None
         if self._strategy.parallel_confirm:
-            draft = flow.fork(self._models.tell(flow, facts(hoped)))
+            draft = flow.fork(self._models.tell(flow, tell_of(hoped)))
         settled = await act
         if draft and settled.outcome == hoped:
             told = await draft
         else:
             # A draft that tells of what did not happen was seen by nobody: it ends unread.
             flow.corrections += draft is not None
-            told = await self._models.tell(flow, facts(settled.outcome))
+            told = await self._models.tell(flow, tell_of(settled.outcome))
         flow.outcome = settled.outcome
         return told, settled.outcome
 
@@ -281,6 +357,18 @@ async def _in_session(
     return settled
 
 
+def _note(flow: Flow, wish: Wish | RefundWish | SplitWish | None, method: str) -> None:
+    """What the turn is about, for its row."""
+    flow.method = method
+    if wish is not None:
+        flow.amount_minor, flow.currency = wish.amount_minor, wish.currency
+
+
+def _decline(flow: Flow, told: str) -> str:
+    flow.outcome = "declined"
+    return told
+
+
 def _as_payment(wish: SplitWish) -> Wish:
     return Wish(wish.amount_minor, wish.currency, wish.payee, wish.method)
 
@@ -288,30 +376,3 @@ def _as_payment(wish: SplitWish) -> Wish:
 def _order_no(flow: Flow, user: str) -> str:
     """One number a business intent: the user's own, and the turn's."""
     return f"{user}-{flow.turn}"
-
-
-def _reference(payment: Payment) -> str:
-    """What a model may know the payment by: neither the order number nor anything near it."""
-    return "txn_" + blake2b(payment.order_no.encode(), digest_size=4).hexdigest()
-
-
-def _payment_facts(payment: Payment) -> Facts:
-    wish, reference = payment.wish, _reference(payment)
-    return lambda outcome: (
-        f"Payment {reference}: {wish.amount} {wish.currency} "
-        f"to {wish.payee} with {wish.method}: {outcome}"
-    )
-
-
-def _refund_facts(receipt: Receipt, wish: RefundWish) -> Facts:
-    given = replace(receipt.payment.wish, amount_minor=wish.amount_minor)
-    return _payment_facts(replace(receipt.payment, wish=given))
-
-
-def _case(receipt: Receipt, wish: RefundWish) -> str:
-    """What the model that reasons gets to know."""
-    paid = receipt.payment.wish
-    return (
-        f"Payment {receipt.reference}: {paid.amount} {paid.currency} to {paid.payee}. "
-        f"Asked back: {major(wish.amount_minor)} {wish.currency}. The user says: {wish.why}"
-    )
