@@ -1,160 +1,226 @@
-"""The engine as a child process of Locust, run by `python -m harness.cli.engine`; no user's verb.
+"""The engine of a run that Locust conducts, run by `python -m harness.cli.engine`; no user's verb,
+and it never stores a run while there is somebody to tell it to.
 
-Standard input and output are pipes that carry lines of harness.load.pipe: in comes what to run
-(Begin) and then orders, {"rate": turns_per_s} or {"stop": true}; out goes a line a finished turn,
-its rows whole, and an account at the end. The end of its input is a stop too, so it cannot outlive
-whoever started it.
-
-`python -m harness.cli.engine check` reads an Asked instead, and answers with the configuration of
-the mocks that it needs; input that cannot be used is a line on standard error and exit code 2.
+Standard input and output are pipes that carry frames of harness.load.pipe: in comes what to run
+(Begin), and then orders; out goes that it is ready, a part a quarter of a second, and an account at
+the end. It never outlives its input: where that ends without a Stop the conductor is lost, and the
+engine ends what is in flight and keeps its own share of the run.
 """
 
 import asyncio
 import sys
-from dataclasses import replace
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from hashlib import blake2b
 from typing import TextIO
 
 import msgspec
 
 from harness import clock as clocks
-from harness.cli.exits import PASS, USAGE, BadInput
-from harness.cli.problems import Problems
-from harness.cli.rounds import one_virtual_round
-from harness.cli.setup import LEAST_RATE, MOST_RATE, Options, checked
-from harness.cli.ways import socket_way
-from harness.cli.wiring import Setup, Way, socket_arms
+from harness.cli.asked import Asked, name_of, read, targets_of
+from harness.cli.engine_arms import ready_arms
+from harness.cli.engine_share import Share
+from harness.cli.exits import INVALID, PASS, USAGE, BadInput
 from harness.load.arrivals import poisson
-from harness.load.engine import Arm, boot
+from harness.load.engine import Arm
 from harness.load.live import Live
-from harness.load.pipe import Account, Order
-from harness.providers.call import ProviderFault
-from harness.record import FlowRow, SpanRow
+from harness.load.parts import Parts, counts_of
+from harness.load.pipe import (
+    PREFIX,
+    Account,
+    Counts,
+    FromEngine,
+    Go,
+    Order,
+    Ready,
+    Refused,
+    Step,
+    framed,
+)
+from harness.load.strain import CpuShare, straining
 
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """The options of the `locust` command that are ours, as the user wrote them."""
-
-    scenario: str
-    strategy: str
-    seed: str
-    flow_rate: str
-    think_scale: str | None
-    param: list[str] | None
-    pay: str | None
-    intent: str | None
-    confirm: str | None
-    reason: str | None
-    score: str | None
-    gateway: str | None
-    fallback: str | None
+PART_EVERY_S = 0.25
 
 
 class Begin(msgspec.Struct, frozen=True, kw_only=True):
-    """The first line. `worker` numbers the engines that share the mocks."""
+    """The first frame: what to run, and against what. `worker` names the engine and `index` numbers
+    it among those of the run."""
 
     asked: Asked
-    mocks_url: str
-    worker: int
+    base_url: str
+    run_id: str
+    worker: str
+    index: int
 
 
 def main() -> int:
     # A scenario may print; what is read from our output must stay ours.
     out, sys.stdout = sys.stdout, sys.stderr
-    try:
-        if sys.argv[1:] == ["check"]:
-            setup = setup_of(msgspec.json.decode(sys.stdin.buffer.read(), type=Asked))
-            out.buffer.write(msgspec.json.encode(setup.mocks))
-        else:
-            clocks.run("real", _main(out))
-    except BadInput as error:
-        for problem in error.problems:
-            print(f"tollbench: {problem}", file=sys.stderr)
-        return USAGE
-    return PASS
+    return clocks.run("real", _main(out))
 
 
-def setup_of(asked: Asked) -> Setup:
-    """The setup, or BadInput with all that is wrong."""
-    problems = Problems()
-    problems.number("--flow-rate", asked.flow_rate, LEAST_RATE, MOST_RATE)
-    strategy = problems.strategy("--strategy", asked.strategy)
-    options = Options(
-        scenario=asked.scenario,
-        parameters=asked.param or [],
-        clock="real",
-        seed=asked.seed,
-        rate="1",  # the rate is told from outside, and changes
-        think_scale=asked.think_scale or None,
-        pay=asked.pay or None,
-        models={
-            "intent": asked.intent or None,
-            "confirm": asked.confirm or None,
-            "reason": asked.reason or None,
-            "score": asked.score or None,
-        },
-        gateway=asked.gateway or None,
-        fallback=asked.fallback or None,
-    )
-    return checked(options, problems, [strategy])
+async def _main(standard_output: TextIO) -> int:
+    orders, out = await _Orders.open(), await _Out.open(standard_output)
+    frame = await orders.frame()
+    if frame is None:
+        return PASS
+    begin, clock = msgspec.msgpack.decode(frame, type=Begin), clocks.RealClock()
+    async with AsyncExitStack() as stack:
+        try:
+            found = read(begin.asked)
+            making = ready_arms(
+                found,
+                begin.base_url,
+                begin.run_id,
+                begin.index,
+                clock,
+                apart=targets_of(begin.asked) == "mock",
+            )
+            arms = await stack.enter_async_context(making)
+        except BadInput as error:
+            out.tell(Refused(error.problems))
+            await out.close()
+            return USAGE
+        out.tell(Ready())
+        go = await orders.next()
+        if isinstance(go, Go):
+            run = _Run(begin, clock, arms, found.scenario.turns, clock.now() + go.in_s)
+            return await run.play(orders, out)
+        if go is not None:
+            out.tell(Account(0.0, Counts(), None, None, None, 0, ""))
+        await out.close()
+        return PASS
 
 
-async def _main(standard_output: TextIO) -> None:
-    orders, out = await _orders(), await _Out.open(standard_output)
-    begin = msgspec.json.decode(await orders.readline(), type=Begin)
-    setup, clock = setup_of(begin.asked), clocks.RealClock()
-    # All engines load the same mocks, as the app's servers would: one world for all.
-    async with socket_way(setup, begin.mocks_url) as way:
-        live = Live(
+class _Run:
+    """From the origin of its times to the last word."""
+
+    def __init__(
+        self,
+        begin: Begin,
+        clock: clocks.Clock,
+        arms: Sequence[Arm],
+        turns_each: int,
+        origin: float,
+    ) -> None:
+        self._clock, self._origin, self._arms = clock, origin, arms
+        self._parts = Parts(name_of(begin.asked), several=len(arms) > 1)
+        self._share = Share(begin.asked, begin.worker)
+        self._live = Live(
             clock,
-            await _ready_arm(setup, begin, clock, way),
-            poisson(setup.seed, "live", begin.worker, rate=1.0),
-            name=f"w{begin.worker}",
-            turns_each=setup.scenario.turns,
-            tell=out.turn,
+            arms,
+            poisson(arms[0].world.seed, "live", rate=1.0),
+            name=salt_of(begin.run_id),
+            turns_each=turns_each,
+            origin=origin,
+            tell=self._parts.add,
         )
-        async with asyncio.TaskGroup() as group:
-            group.create_task(_obey(orders, live))
-            await live.run()
-    await out.close(live)
+
+    async def play(self, orders: "_Orders", out: "_Out") -> int:
+        """A bug ends it without an account; what was measured until then is told all the same."""
+        with self._share:
+            try:
+                stopped = await self._until_drained(orders, out)
+            except BaseException:
+                self._tell_part(out)
+                await out.close()
+                raise
+            self._tell_part(out)
+            if stopped:
+                out.tell(self._account())
+            await out.close()
+            if stopped and not out.broken:
+                return PASS
+            self._share.store(self._live.tally, self._now_s())
+            return INVALID
+
+    async def _until_drained(self, orders: "_Orders", out: "_Out") -> bool:
+        """Whether it was told to stop; else whoever would tell it is lost."""
+        transports = [arm.world.transport for arm in self._arms]
+        strain = self._live.tally.strain
+        async with straining(self._clock, transports, strain) as cpu, asyncio.TaskGroup() as group:
+            obeying = group.create_task(self._obey(orders, cpu))
+            telling = group.create_task(self._tell_parts(out))
+            await self._live.run()
+            telling.cancel()
+        return obeying.result()
+
+    async def _obey(self, orders: "_Orders", cpu: CpuShare) -> bool:
+        while isinstance(order := await orders.next(), Step):
+            self._live.step(order)
+        self._live.stop()
+        cpu.load_is_over()
+        return order is not None
+
+    async def _tell_parts(self, out: "_Out") -> None:
+        while True:
+            await asyncio.sleep(PART_EVERY_S)
+            self._tell_part(out)
+
+    def _tell_part(self, out: "_Out") -> None:
+        part = self._parts.take(self._now_s(), self._live.tally)
+        self._share.keep(part.records)
+        out.tell(part)
+
+    def _account(self) -> Account:
+        tally, strain = self._live.tally, self._live.tally.strain
+        return Account(
+            at_s=self._now_s(),
+            counts=counts_of(tally),
+            cpu_share=strain.cpu_share,
+            connections=strain.connections,
+            calls=strain.calls,
+            leaks=tally.leaks,
+            fault=tally.fault,
+        )
+
+    def _now_s(self) -> float:
+        return self._clock.now() - self._origin
 
 
-async def _ready_arm(setup: Setup, begin: Begin, clock: clocks.Clock, way: Way) -> Arm:
-    """Booted over the first connection. Each worker has a round number of its own, which keeps its
-    draws and its mocks' answers apart from those of the others."""
-    # A turn on the virtual clock loads the code in no time; on this one it would take seconds.
-    await asyncio.to_thread(one_virtual_round, replace(setup, rounds=1, turns=1), 0)
-    (arm,) = socket_arms(setup, begin.worker, clock, [way])
-    try:
-        await boot(clock, arm)
-    except ProviderFault as fault:
-        raise BadInput([f"no mocks at {begin.mocks_url}: {fault}"]) from None
-    return arm
+def salt_of(run_id: str) -> str:
+    """Begins every user's name, so that two runs against the same providers share no order."""
+    return blake2b(run_id.encode(), digest_size=4).hexdigest()
 
 
-async def _orders() -> asyncio.StreamReader:
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
-    )
-    return reader
+class _Orders:
+    """Frames from standard input."""
 
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader = reader
+        self._decode = msgspec.msgpack.Decoder(Order).decode
 
-async def _obey(orders: asyncio.StreamReader, live: Live) -> None:
-    async for line in orders:
-        order = msgspec.json.decode(line, type=Order)
-        if order.stop:
-            break
-        if order.rate is not None:
-            live.set_rate(order.rate)
-    live.stop()
+    @staticmethod
+    async def open() -> "_Orders":
+        reader = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+        )
+        return _Orders(reader)
+
+    async def next(self) -> Order | None:
+        frame = await self.frame()
+        return None if frame is None else self._decode(frame)
+
+    async def frame(self) -> bytes | None:
+        """None where there is none any more."""
+        try:
+            length = await self._reader.readexactly(PREFIX)
+            return await self._reader.readexactly(int.from_bytes(length, "little"))
+        except asyncio.IncompleteReadError:
+            return None
 
 
 class _Out(asyncio.Protocol):
     """Standard output that never blocks the loop: a slow reader must not slow what is measured."""
 
     def __init__(self) -> None:
+        self.broken = False
+        """Whether there is nobody any more who reads it."""
+        self._closing = False
         self._closed = asyncio.Event()
         self._pipe = asyncio.WriteTransport()
+        self._encode = msgspec.msgpack.Encoder().encode
 
     @staticmethod
     async def open(standard_output: TextIO) -> "_Out":
@@ -164,22 +230,18 @@ class _Out(asyncio.Protocol):
         return out
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.broken = exc is not None or not self._closing
         self._closed.set()
 
-    def turn(self, flow: FlowRow, spans: list[SpanRow], fault: str) -> None:
-        named = [msgspec.structs.asdict(span) for span in spans]
-        flow_ = msgspec.structs.asdict(flow)
-        self._write({"type": "turn", "flow": flow_, "spans": named, "fault": fault})
+    def tell(self, message: FromEngine) -> None:
+        if not self._closed.is_set():
+            self._pipe.write(framed(self._encode(message)))
 
-    async def close(self, live: Live) -> None:
-        """Tell the account, and wait until all is written or nobody reads any more."""
-        self._write(Account(live.due, live.started, live.finished))
+    async def close(self) -> None:
+        """Wait until all is written or nobody reads any more."""
+        self._closing = True
         self._pipe.close()
         await self._closed.wait()
-
-    def _write(self, line: Account | dict[str, object]) -> None:
-        if not self._closed.is_set():
-            self._pipe.write(msgspec.json.encode(line) + b"\n")
 
 
 if __name__ == "__main__":

@@ -40,7 +40,9 @@ def alone() -> tuple[Tally, Columns]:
     return _played(1)
 
 
-@pytest.mark.parametrize("workers", [2, 3, 7])
+@pytest.mark.parametrize(
+    "workers", [2, *(pytest.param(n, marks=pytest.mark.thorough) for n in (3, 7))]
+)
 def test_what_is_measured_does_not_depend_on_how_many_measure(
     workers: int, alone: tuple[Tally, Columns]
 ) -> None:

@@ -1,165 +1,205 @@
-"""The engine as a child: what it answers to which lines, and that it ends when its input does."""
+"""The engine as a child: what it answers to which frames, and how it ends when its input does."""
 
-import contextlib
-import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
+from msgspec import structs
 
-from harness.record import FlowRow, SpanRow
-from mocks.host import MockConfig
-from tests.locust.processes import LIMIT_S, PYTHON, ROOT, fast_profiles
+from harness import record
+from harness.cli.asked import Asked
+from harness.load.pipe import Account, Counts, Go, Part, Ready, Refused, Step, Stop
+from tests.locust.engine import Engine, begin, engine, mocks_for
+from tests.locust.processes import fast_profiles
 
 pytestmark = pytest.mark.socket
 
-ENGINE = [*PYTHON, "harness.cli.engine"]
-RATE, STOP = {"rate": 30.0}, {"stop": True}
-Asked = dict[str, Any]
-Line = dict[str, Any]
+RATE = Step(0.0, 30.0, 0, 1)
+BROKEN = """
+from dataclasses import dataclass
+
+print("hello")
+
+@dataclass(frozen=True)
+class Broken:
+    turns: int = 1
+    usual_method: str = "balance"
+
+    async def run(self, chat, agent):
+        async with chat.turn() as flow:
+            await flow.sleep(0.02)
+            if chat.conversation == 3:
+                raise KeyError("a bug")
+            flow.outcome = "ok"
+"""
+
+
+@pytest.fixture(scope="module")
+def profiles(tmp_path_factory: pytest.TempPathFactory) -> Asked:
+    """Of mocks that answer in tens of milliseconds."""
+    quick = fast_profiles(tmp_path_factory.mktemp("profiles"))
+    return Asked(
+        strategy="token_cache",
+        param=["turns=2", "idle_share=0"],
+        pay=quick["pay"],
+        intent=quick["intent"],
+        confirm=quick["confirm"],
+    )
 
 
 @pytest.fixture
-def asked(tmp_path: Path) -> Asked:
-    return {
-        "scenario": "conversation",
-        "strategy": "token_cache",
-        "seed": "1",
-        "flow_rate": "1",
-        "think_scale": None,
-        "param": ["turns=2", "idle_share=0"],
-        **dict.fromkeys(("reason", "score", "gateway", "fallback")),
-        **fast_profiles(tmp_path),
-    }
+def asked(profiles: Asked, tmp_path: Path) -> Asked:
+    return structs.replace(profiles, out=str(tmp_path / "results"))
 
 
-def _check(asked: Asked) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [*ENGINE, "check"], input=json.dumps(asked).encode(), capture_output=True, cwd=ROOT
-    )
+@pytest.fixture(scope="module")
+def mocks(profiles: Asked, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with mocks_for(profiles, tmp_path_factory.mktemp("mocks")) as url:
+        yield url
 
 
-@contextlib.contextmanager
-def _process(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, cwd=ROOT) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+@pytest.fixture
+def room(tmp_path: Path) -> Path:
+    """For what is temporary."""
+    folder = tmp_path / "room"
+    folder.mkdir()
+    return folder
 
 
-def _tell(process: subprocess.Popen[bytes], line: Line | bytes) -> None:
-    assert process.stdin is not None
-    process.stdin.write((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n")
-    process.stdin.flush()
+def _start(of: Engine) -> None:
+    assert of.hear() == Ready()
+    of.tell(Go(0.0))
+    of.tell(RATE)
 
 
-def _lines(process: subprocess.Popen[bytes], ending: Line | None) -> list[Line]:
-    """What the engine says, with the ending sent after its first turn; None ends its input."""
-    assert process.stdin is not None and process.stdout is not None
-    first = json.loads(process.stdout.readline())
-    if ending is None:
-        process.stdin.close()
-        process.stdin = None
-    else:
-        _tell(process, ending)
-    rest, _ = process.communicate(timeout=LIMIT_S)
-    return [first, *map(json.loads, rest.splitlines())]
-
-
-@pytest.mark.parametrize("ending", [STOP, None], ids=["stop", "end of input"])
 def test_every_turn_that_was_started_is_told_and_then_the_account(
-    asked: Asked, ending: Line | None
+    asked: Asked, mocks: str, room: Path
 ) -> None:
-    config = _check(asked).stdout
-    with _process([*PYTHON, "mocks.server"]) as mocks, _process(ENGINE) as engine:
-        _tell(mocks, config)
-        assert mocks.stdout is not None
-        url = f"http://127.0.0.1:{int(mocks.stdout.readline())}"
-        _tell(engine, {"asked": asked, "mocks_url": url, "worker": 3})
-        _tell(engine, RATE)
-        *turns, account = _lines(engine, ending)
-        assert engine.returncode == 0
-    assert account["type"] == "account"
-    assert account["started"] == account["finished"] == len(turns) > 0
-    assert account["due"] % 2 == 0
-    assert account["due"] >= account["started"]
-    assert len({(turn["flow"]["conversation"], turn["flow"]["turn"]) for turn in turns}) == len(
-        turns
-    )
-    for turn in turns:
-        _is_whole(turn)
+    both = structs.replace(asked, strategy="baseline vs token_cache")
+    with engine(room) as one, engine(room) as other:
+        for index, of in enumerate((one, other)):
+            of.tell(begin(both, mocks, index=index))
+        for index, of in enumerate((one, other)):
+            _start(of)
+            of.tell(structs.replace(RATE, from_s=0.01, share=index, of=2))
+        for of in (one, other):
+            of.hear_turns(2)
+            of.tell(Stop())
+        assert [of.ended() for of in (one, other)] == [0, 0], one.err + other.err
+    for of in (one, other):
+        _is_whole(of)
+    names = [{row.conversation for row, _ in of.turns} for of in (one, other)]
+    assert {n % 2 for n in names[0]} == {0}
+    assert {n % 2 for n in names[1]} == {1}
+    assert list(room.glob("tollbench-*")) == []
 
 
-def _is_whole(turn: Line) -> None:
-    """Its rows have every column, and the number of their worker where a run has its round."""
-    assert turn["type"] == "turn"
-    flow, spans = turn["flow"], turn["spans"]
-    assert list(flow) == [field.name for field in msgspec.structs.fields(FlowRow)]
-    assert all(
-        list(span) == [field.name for field in msgspec.structs.fields(SpanRow)] for span in spans
-    )
-    assert {row["round"] for row in (flow, *spans)} == {3}
-    assert flow["outcome"] in ("paid", "declined")
-    assert flow["variant"] == "token_cache"
-    assert turn["fault"] == ""
-    assert {"intent", "pay", "confirm"} <= {span["stage"] for span in spans}
+def _is_whole(of: Engine) -> None:
+    """It accounts for the turns that it told, and told all that it knows of them."""
+    assert of.err == ""
+    account = of.told[-1]
+    assert isinstance(account, Account)
+    assert account.counts == of.parts[-1].counts
+    assert account.counts == Counts(len(of.turns), len(of.turns), len(of.turns))
+    assert (account.leaks, account.fault) == (0, "")
+    assert account.calls is not None
+    assert account.connections is not None
+    assert account.calls >= account.connections > 0
+    assert sum(len(part.loop_lags_ms) for part in of.parts) > 10
+    assert len({(row.variant, row.conversation, row.turn) for row, _ in of.turns}) == len(of.turns)
+    for row, spans in of.turns:
+        assert (row.round, row.outcome) in ((0, "paid"), (0, "declined"))
+        assert {"intent", "pay", "confirm"} <= {span.stage for span in spans}
+    samples = [sample for part in of.parts for sample in part.samples]
+    turns = sorted(sample.response_ms for sample in samples if sample.kind == "TURN")
+    assert turns == sorted(row.response_ms for row, _ in of.turns)
+    assert {sample.name for sample in samples if sample.kind == "TURN"} <= {
+        "conversation baseline", "conversation token_cache",
+    }  # fmt: skip
 
 
-def test_where_no_mocks_answer_one_line_says_so(asked: Asked) -> None:
-    with _process(ENGINE) as engine:
-        _tell(engine, {"asked": asked, "mocks_url": "http://127.0.0.1:1", "worker": 0})
-        out, err = engine.communicate(timeout=LIMIT_S)
-    assert engine.returncode == 2
-    assert out == b""
-    assert err.startswith(b"tollbench: no mocks at http://127.0.0.1:1: ")
-    assert err.count(b"\n") == 1
+def test_where_the_conductor_is_lost_the_engine_keeps_its_share(
+    asked: Asked, mocks: str, room: Path, tmp_path: Path
+) -> None:
+    with engine(room) as of:
+        of.tell(begin(asked, mocks, index=3))
+        _start(of)
+        of.hear_turns()
+        of.end_input()
+        assert of.ended() == 4
+    assert not any(isinstance(told, Account) for told in of.told)
+    kept = record.newest(tmp_path / "results")
+    stored = record.read(kept)
+    why = "the conductor was lost: this is the share of engine w3"
+    assert of.err == f"tollbench: {why}; it is kept in {kept}\n"
+    assert stored.summary.invalid_because[0] == why
+    assert stored.summary.health.started == len(stored.columns.turns) == len(of.turns)
+    assert stored.summary.parameters["targets"] == "mock"
+    assert list(room.glob("tollbench-*")) == []
 
 
-def test_a_check_answers_with_the_mocks_that_are_needed(asked: Asked) -> None:
-    done = _check({**asked, "seed": "7", "think_scale": "0.5"})
-    config = msgspec.json.decode(done.stdout, type=MockConfig)
-    assert (config.seed, config.lifetime_scale) == (7, 0.5)
-    assert list(config.models) == ["model"]
-    assert config.pay["pay"].overhead.p50_ms == 240.0
+@pytest.mark.thorough
+def test_where_nobody_hears_the_account_the_engine_keeps_its_share(
+    asked: Asked, mocks: str, room: Path, tmp_path: Path
+) -> None:
+    with engine(room) as of:
+        of.tell(begin(asked, mocks))
+        _start(of)
+        of.hear_turns()
+        of.tell(Stop())
+        of.hear_no_more()
+        assert of.ended() == 4
+    assert len(of.err.splitlines()) == 1
+    stored = record.read(record.newest(tmp_path / "results"))
+    assert not stored.summary.valid
+    assert stored.summary.health.started == len(stored.columns.turns) >= len(of.turns)
 
 
-def test_a_check_answers_with_the_whole_cast_that_a_scenario_needs(asked: Asked) -> None:
-    cast = {"pay": None, "intent": None, "confirm": "gpt-4o-mini", "gateway": "portkey"}
-    done = _check({**asked, **cast, "scenario": "fraud_checked", "param": [], "pay": "flat+stripe"})
-    config = msgspec.json.decode(done.stdout, type=MockConfig)
-    assert set(config.pay) == {"flat", "stripe"}
-    assert set(config.models) == {"gpt-4o", "gpt-4o-mini", "mistral-small"}
-    assert set(config.gateways) == {"portkey"}
+def test_a_bug_ends_the_engine_without_an_account_and_what_it_measured_is_told(
+    asked: Asked, mocks: str, room: Path, tmp_path: Path
+) -> None:
+    scenario = tmp_path / "broken.py"
+    scenario.write_text(BROKEN)
+    with engine(room) as of:
+        of.tell(begin(structs.replace(asked, scenario=str(scenario), param=None), mocks))
+        _start(of)
+        assert of.ended() == 1
+    # What the scenario prints has not come between the frames.
+    assert of.err.startswith("hello\n")
+    assert "KeyError: 'a bug'" in of.err
+    last = of.told[-1]
+    assert isinstance(last, Part)
+    assert last.counts.started == len(of.turns)
+    assert last.counts.finished >= 3
+    assert last.counts.running >= 1
+    assert {row.outcome for row, _ in of.turns} == {"ok", "running"}
 
 
-def test_what_a_scenario_prints_does_not_reach_the_pipe(asked: Asked, tmp_path: Path) -> None:
-    talkative = tmp_path / "talkative.py"
-    talkative.write_text(
-        "from dataclasses import dataclass\n"
-        "print('hello')\n"
-        "@dataclass(frozen=True)\n"
-        "class Talkative:\n"
-        "    turns: int = 1\n"
-        "    usual_method: str = 'balance'\n"
-        "    async def run(self, chat, agent): ...\n"
-    )
-    done = _check({**asked, "scenario": str(talkative), "param": []})
-    assert msgspec.json.decode(done.stdout, type=MockConfig).seed == 1
-    assert done.stderr == b"hello\n"
+def test_where_nobody_answers_the_engine_says_so_and_ends(asked: Asked, room: Path) -> None:
+    with engine(room) as of:
+        of.tell(begin(asked, "http://127.0.0.1:1"))
+        assert of.ended() == 2
+    (refused,) = of.told
+    assert isinstance(refused, Refused)
+    (line,) = refused.problems
+    assert line.startswith("http://127.0.0.1:1 does not answer as it should (")
+    assert line.endswith("serve them by tollbench mocks serve, and take --targets staging")
+    assert of.err == ""
 
 
-def test_a_check_tells_all_that_is_wrong_a_line_each(asked: Asked) -> None:
-    bad = {"strategy": "nonsense", "flow_rate": "0", "seed": "x", "param": ["turns"]}
-    done = _check({**asked, **bad})
-    lines = done.stderr.decode().splitlines()
-    assert done.returncode == 2
-    assert done.stdout == b""
-    assert len(lines) == 4
-    for line, word in zip(lines, ("--flow-rate", "nonsense", "--seed", "turns"), strict=True):
-        assert line.startswith("tollbench: ")
-        assert word in line
+@pytest.mark.thorough
+def test_an_engine_that_is_stopped_before_it_goes_accounts_for_nothing(
+    asked: Asked, mocks: str, room: Path
+) -> None:
+    with engine(room) as of, engine(room) as unasked, engine(room) as confused:
+        of.tell(begin(asked, mocks))
+        unasked.end_input()
+        confused.tell(begin(structs.replace(asked, strategy="nonsense", seed="x"), mocks))
+        assert of.hear() == Ready()
+        of.tell(Stop())
+        assert (of.ended(), unasked.ended(), confused.ended()) == (0, 0, 2)
+    assert of.told[1:] == [Account(0.0, Counts(), None, None, None, 0, "")]
+    assert unasked.told == []
+    (refused,) = confused.told
+    assert isinstance(refused, Refused)
+    assert len(refused.problems) == 2

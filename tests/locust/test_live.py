@@ -9,11 +9,13 @@ import httpx
 import pytest
 
 from harness.clock import VirtualClock, run
-from harness.flow.flow import Chat, Flow, World
+from harness.flow.flow import Chat, Flow, Span, World
+from harness.load.causes import MOST_CAUSES, OTHER
 from harness.load.engine import Arm
 from harness.load.live import Live
+from harness.load.pipe import Step
 from harness.providers.call import Overloaded
-from harness.record import FlowRow, SpanRow
+from harness.record import FlowRow
 
 TURN_S, THINK_S = 2.0, 100.0
 
@@ -24,18 +26,24 @@ class Run:
 
     live: Live
     clock: VirtualClock
-    told: list[tuple[float, FlowRow, list[SpanRow], str]] = field(default_factory=list)
+    told: list[tuple[float, FlowRow, Flow]] = field(default_factory=list)
     chats: list[Chat] = field(default_factory=list)
     ended: float = 0.0
 
     @property
     def dues(self) -> list[float]:
-        return sorted(row.due_s for _, row, _, _ in self.told if row.turn == 0)
+        return sorted(row.due_s for _, row, _ in self.told if row.turn == 0)
 
     @property
     def turns(self) -> list[tuple[float, int, int]]:
         """When told, conversation, turn."""
-        return [(round(when, 6), row.conversation, row.turn) for when, row, _, _ in self.told]
+        return [(round(when, 6), row.conversation, row.turn) for when, row, _ in self.told]
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Due, started, finished, failed, running."""
+        tally = self.live.tally
+        return tally.due, tally.started, tally.finished, tally.failed, tally.running
 
 
 Steer = Callable[[Live, VirtualClock], Awaitable[None]]
@@ -51,26 +59,38 @@ async def _chatter(chat: Chat) -> None:
             flow.outcome = "ok"
 
 
-def _run(steer: Steer, *, turns_each: int = 1, converse: Converse = _chatter) -> Run:
+def _run(
+    steer: Steer,
+    *,
+    turns_each: int = 1,
+    converse: Converse = _chatter,
+    complete: Callable[[Flow], Awaitable[None]] | None = None,
+    origin: float = 0.0,
+    seen: list[Run] | None = None,
+    clock: VirtualClock | None = None,
+) -> Run:
     """Unit arrivals come evenly, at 1, 2, 3, .."""
-    clock = VirtualClock()
+    clock = clock or VirtualClock()
 
     async def main() -> Run:
-        async def seen(chat: Chat) -> None:
+        async def noted(chat: Chat) -> None:
             result.chats.append(chat)
             await converse(chat)
 
         world = World(clock, httpx.MockTransport(lambda _: httpx.Response(500)), 1, 0, True)
-        arm = Arm("baseline", world, _no_boot, seen)
+        arm = Arm("baseline", world, _nothing, noted, complete or _nothing)
         live = Live(
             clock,
-            arm,
+            [arm],
             map(float, count(1)),
             name="w3",
             turns_each=turns_each,
-            tell=lambda row, spans, fault: result.told.append((clock.now(), row, spans, fault)),
+            origin=origin,
+            tell=lambda row, spans, flow: result.told.append((clock.now(), row, flow)),
         )
         result = Run(live, clock)
+        if seen is not None:
+            seen.append(result)
         async with asyncio.TaskGroup() as group:
             steering = group.create_task(_steer(steer, live, clock))
             await live.run()
@@ -85,16 +105,16 @@ async def _steer(steer: Steer, live: Live, clock: VirtualClock) -> None:
     await steer(live, clock)
 
 
-async def _no_boot(flow: Flow) -> None: ...
+async def _nothing(flow: Flow) -> None: ...
 
 
 def _orders(*orders: tuple[float, float | None]) -> Steer:
-    """At each time a rate; None is the stop."""
+    """At each time a rate, from then on; None is the stop."""
 
     async def steer(live: Live, clock: VirtualClock) -> None:
         for when, rate in orders:
             await clock.sleep_until(when)
-            live.stop() if rate is None else live.set_rate(rate)
+            live.stop() if rate is None else live.step(Step(when, rate, 0, 1))
 
     return steer
 
@@ -105,9 +125,7 @@ def test_conversations_come_at_the_rate_of_the_moment() -> None:
 
 
 def test_the_rate_counts_turns_not_conversations() -> None:
-    done = _run(_orders((0, 1), (11, None)), turns_each=5)
-    assert done.dues == [5, 10]
-    assert done.live.due == 10
+    assert _run(_orders((0, 1), (11, None)), turns_each=5).dues == [5, 10]
 
 
 def test_what_is_due_at_the_very_moment_of_a_change_still_begins() -> None:
@@ -119,11 +137,46 @@ def test_a_turn_is_told_when_it_ends_not_when_its_conversation_does() -> None:
     assert done.turns == [(3, 0, 0), (105, 0, 1)]
 
 
+def test_all_seconds_count_from_the_origin() -> None:
+    async def steer(live: Live, clock: VirtualClock) -> None:
+        live.step(Step(1, 1, 0, 1))
+        await clock.sleep_until(44.5)
+        live.stop()
+
+    done = _run(steer, origin=40.0)
+    assert done.dues == [2, 3, 4]
+    assert done.turns == [(44, 0, 0), (45, 1, 0), (46, 2, 0)]
+
+
+def test_a_step_that_is_heard_late_begins_what_is_due_by_it_late() -> None:
+    async def steer(live: Live, clock: VirtualClock) -> None:
+        await clock.sleep_until(3.25)
+        live.step(Step(0, 1, 0, 1))
+        await clock.sleep_until(4.5)
+        live.stop()
+
+    rows = sorted((row for _, row, _ in _run(steer).told), key=lambda row: row.due_s)
+    assert [(row.due_s, row.start_s) for row in rows] == [
+        (1, 3.25), (2, 3.25), (3, 3.25), (4, 4)
+    ]  # fmt: skip
+    assert [row.response_ms for row in rows] == [4250, 3250, 2250, 2000]
+
+
 def test_a_stop_lets_a_turn_end_and_begins_no_other() -> None:
     done = _run(_orders((0, 2), (2.5, None)), turns_each=2)
     assert done.turns == [(3, 0, 0), (4, 1, 0)]
-    assert (done.live.due, done.live.started, done.live.finished) == (4, 2, 2)
     assert done.ended == pytest.approx(4.0)
+
+
+def test_the_turns_that_a_stop_has_prevented_were_not_due() -> None:
+    assert _run(_orders((0, 2), (2.5, None)), turns_each=2).counts == (2, 2, 2, 0, 0)
+    assert _run(_orders((0, 2), (50, 0), (300, None)), turns_each=2).counts == (100, 100, 100, 0, 0)
+
+
+def test_a_stop_begins_what_is_due_at_its_very_moment() -> None:
+    done = _run(_orders((0, 1), (2, None)))
+    assert done.dues == [1, 2]
+    assert done.counts == (2, 2, 2, 0, 0)
 
 
 def test_a_stop_does_not_wait_for_a_user_who_thinks() -> None:
@@ -132,9 +185,19 @@ def test_a_stop_does_not_wait_for_a_user_who_thinks() -> None:
     assert done.ended == pytest.approx(50.0)
 
 
+def test_a_stop_does_not_wait_for_a_user_who_thinks_before_the_first_turn() -> None:
+    async def hesitant(chat: Chat) -> None:
+        await chat.think(THINK_S)
+        await _chatter(chat)
+
+    done = _run(_orders((0, 1), (3.5, None)), converse=hesitant)
+    assert done.counts == (0, 0, 0, 0, 0)
+    assert done.ended == pytest.approx(3.5)
+
+
 def test_a_stop_before_any_rate_ends_at_once() -> None:
     done = _run(_orders((7, None)))
-    assert done.live.started == 0
+    assert done.counts == (0, 0, 0, 0, 0)
     assert done.ended == pytest.approx(7.0)
 
 
@@ -155,27 +218,93 @@ def test_what_runs_on_after_a_turn_is_waited_for_also_at_the_stop() -> None:
     assert done.ended == pytest.approx(10.0)
 
 
+def test_a_turn_is_completed_by_what_others_know_before_it_is_told() -> None:
+    async def complete(flow: Flow) -> None:
+        await flow.sleep(1.0)
+        flow.method = "told by others"
+
+    done = _run(_orders((0, 1), (1.5, None)), complete=complete)
+    ((when, row, _),) = done.told
+    assert (when, row.end_s, row.method) == (4.0, 3.0, "told by others")
+
+
 def test_a_fault_is_told_with_its_turn_and_the_run_goes_on() -> None:
     async def failing(chat: Chat) -> None:
         async with chat.turn():
             raise Overloaded("503")
 
     done = _run(_orders((0, 1), (2.5, None)), converse=failing)
-    assert [(row.outcome, fault) for _, row, _, fault in done.told] == [
+    assert [(row.outcome, flow.fault) for _, row, flow in done.told] == [
         ("error", "Overloaded: 503"),
         ("error", "Overloaded: 503"),
     ]
+    assert done.counts == (2, 2, 0, 2, 0)
+    assert done.live.tally.fault == "Overloaded: 503"
 
 
-def test_a_bug_in_a_scenario_ends_the_run() -> None:
+def test_of_causes_that_are_never_the_same_only_some_have_a_name_of_their_own() -> None:
+    async def hostile(chat: Chat) -> None:
+        async with chat.turn() as flow:
+            now, cause = flow.now(), f"code {chat.conversation}"
+            flow.spans.append(Span("pay", "p", now, now, now, now, 500, 1, None, cause))
+            raise Overloaded("never the same", code=cause, status=503)
+
+    done = _run(_orders((0, 1), (2 * MOST_CAUSES, None)), converse=hostile)
+    flows = [flow for _, _, flow in done.told]
+    assert len(flows) == 2 * MOST_CAUSES
+    assert len({flow.cause for flow in flows}) == MOST_CAUSES + 1
+    assert len({flow.spans[0].fault for flow in flows}) == MOST_CAUSES + 1
+    assert done.live.tally.causes["pay", OTHER] == MOST_CAUSES
+
+
+def test_a_bug_ends_the_run_and_what_was_in_flight_is_told_as_running() -> None:
     async def broken(chat: Chat) -> None:
-        raise KeyError("no such thing")
+        async with chat.turn() as flow:
+            flow.fork(flow.sleep(9.0))
+            await flow.sleep(TURN_S)
+            if chat.conversation == 2:
+                raise KeyError("no such thing")
+            flow.outcome = "ok"
 
+    seen: list[Run] = []
     with pytest.raises(ExceptionGroup) as raised:
-        _run(_orders((0, 1), (5, None)), converse=broken)
+        _run(_orders((0, 1), (50, None)), converse=broken, seen=seen)
     assert raised.group_contains(KeyError)
+    (done,) = seen
+    assert done.counts == (4, 4, 2, 0, 2)
+    assert [(row.conversation, row.outcome, row.end_s) for _, row, _ in done.told] == [
+        (0, "ok", 3), (1, "ok", 4), (2, "running", 5), (3, "running", 5)
+    ]  # fmt: skip
 
 
-def test_users_carry_the_name_of_their_run() -> None:
+def test_users_carry_the_name_of_their_run_and_the_number_of_their_arm() -> None:
     done = _run(_orders((0, 1), (3.5, None)))
-    assert [chat.user for chat in done.chats] == ["w3c0", "w3c1", "w3c2"]
+    assert [chat.user for chat in done.chats] == ["w3a0c0", "w3a0c1", "w3a0c2"]
+
+
+class _Stalling(VirtualClock):
+    """A clock of a loop that stands still while time goes on."""
+
+    ahead_s = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.ahead_s
+
+    async def sleep_until(self, when: float) -> None:
+        await super().sleep_until(when - self.ahead_s)
+
+
+def test_a_share_that_changed_while_the_loop_stood_still_changed_when_it_was_told_to() -> None:
+    clock = _Stalling()
+
+    async def stall(live: Live, _: VirtualClock) -> None:
+        live.step(Step(0.0, 2.0, 0, 1))
+        await clock.sleep_until(2.25)
+        clock.ahead_s = 1.5  # Now it is 3.75.
+        live.step(Step(2.75, 2.0, 1, 2))
+        await clock.sleep_until(6.1)
+        live.stop()
+
+    done = _run(stall, clock=clock)
+    # Two a second: alone until 2.75 s, and from then on those of an odd number.
+    assert sorted(row.conversation for _, row, _ in done.told) == [0, 1, 2, 3, 4, 5, 7, 9, 11]

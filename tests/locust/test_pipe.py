@@ -1,113 +1,91 @@
-"""What Locust is shown of a turn, and when a run's count of turns is to be believed."""
-
-from collections.abc import Callable
+"""Frames survive a pipe that cuts them anywhere, and a reader takes more than it knows."""
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from harness.load.pipe import Account, Flow, Order, Sample, Span, Turn, samples, verdict
-
-
-def _span(stage: str, provider: str = "openai", status: int = 200) -> Span:
-    return Span(stage, provider, 2.0, 2.25, status)
-
-
-def _turn(outcome: str, *spans: Span, fault: str = "") -> Turn:
-    return Turn(Flow(1234.5, outcome), list(spans), fault)
-
-
-def test_a_turn_counts_from_its_due_time_and_each_call_by_its_own_length() -> None:
-    turn = _turn("paid", _span("intent"), _span("encrypt", provider="", status=0), _span("pay"))
-    assert list(samples(turn, "conversation")) == [
-        Sample("TURN", "conversation", 1234.5, ""),
-        Sample("CALL", "intent", 250.0, ""),
-        Sample("STEP", "encrypt", 250.0, ""),
-        Sample("CALL", "pay", 250.0, ""),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("turn", "fault"),
-    [
-        (_turn("paid"), ""),
-        (_turn("declined"), ""),
-        (_turn("refunded"), ""),
-        (_turn("reversed"), ""),
-        (_turn("ok"), ""),
-        (_turn("unknown"), "unknown"),
-        (_turn("error", fault="Overloaded: 503"), "error: Overloaded: 503"),
-        (_turn("unknown", fault="Unreachable: x"), "unknown: Unreachable: x"),
-    ],
+from harness.load.pipe import (
+    Account,
+    Close,
+    Closed,
+    Counts,
+    Frames,
+    FromCollector,
+    FromEngine,
+    Go,
+    Gone,
+    Heard,
+    Look,
+    Opened,
+    Order,
+    Part,
+    Planned,
+    Ready,
+    Refused,
+    Sample,
+    Step,
+    Stop,
+    ToCollector,
+    framed,
 )
-def test_a_turn_has_failed_when_it_broke_or_its_money_is_in_doubt(turn: Turn, fault: str) -> None:
-    assert [sample.fault for sample in samples(turn, "x")] == [fault]
+
+COUNTS = Counts(due=5, started=4, finished=2, failed=1, running=1)
+SAMPLE = Sample("CALL", "pay", 1.5, "RateLimited 429")
+TOLD: list[tuple[object, object]] = [
+    (Order, Go(0.1)),
+    (Order, Step(3.0, 12.5, 1, 2)),
+    (Order, Stop()),
+    (FromEngine, Ready()),
+    (FromEngine, Refused(["--seed: no"])),
+    (FromEngine, Part(1.0, COUNTS, b"\x00\x01", [SAMPLE], [0.5], [("pay", "RateLimited 429", 2)])),
+    (FromEngine, Part(1.0, COUNTS)),
+    (FromEngine, Account(9.0, COUNTS, 0.5, None, None, 0, "Overloaded: 503")),
+    (ToCollector, Heard("w1", b"\x81")),
+    (ToCollector, Planned(2.0, 10.0, ["w1", "w2"])),
+    (ToCollector, Gone("w1", "signal 9", 4.0)),
+    (ToCollector, Close(9.0)),
+    (FromCollector, Opened("20260101-x", "results/20260101-x")),
+    (FromCollector, Look(b"{}")),
+    (FromCollector, Closed(["VALID"], None)),
+]
 
 
-@pytest.mark.parametrize(
-    ("status", "fault"),
-    [(200, ""), (400, ""), (401, ""), (0, "no answer"), (429, "status 429"), (503, "status 503")],
-)
-def test_a_call_has_failed_when_it_got_no_answer_or_was_turned_away(
-    status: int, fault: str
+@given(st.lists(st.binary(max_size=300)))
+def test_frames_come_whole_and_in_order_out_of_single_bytes(bodies: list[bytes]) -> None:
+    frames = Frames()
+    pipe = b"".join(map(framed, bodies))
+    found = [frame for byte in pipe for frame in frames.feed(bytes([byte]))]
+    assert found == bodies
+
+
+@given(st.lists(st.binary(max_size=300)), st.integers(1, 400))
+def test_frames_come_whole_and_in_order_out_of_pieces_of_any_size(
+    bodies: list[bytes], size: int
 ) -> None:
-    (_, call) = samples(_turn("paid", _span("pay", status=status)), "x")
-    assert call.fault == fault
+    frames = Frames()
+    pipe = b"".join(map(framed, bodies))
+    pieces = [pipe[start : start + size] for start in range(0, len(pipe), size)]
+    assert [frame for piece in pieces for frame in frames.feed(piece)] == bodies
 
 
-Accounts = list[Account | None]
+def test_a_frame_that_is_not_whole_is_kept_until_it_is() -> None:
+    frames = Frames()
+    assert list(frames.feed(framed(b"one") + framed(b"another")[:-1])) == [b"one"]
+    assert list(frames.feed(b"")) == []
+    assert list(frames.feed(b"r" + framed(b""))) == [b"another", b""]
 
 
-@pytest.mark.parametrize(
-    ("accounts", "fired", "valid"),
-    [
-        ([Account(5, 5, 5)], 5, True),
-        ([Account(9, 5, 5)], 5, True),  # a stop cut conversations short
-        ([Account(5, 5, 5), Account(2, 2, 2)], 7, True),
-        ([Account(5, 5, 5), Account(0, 0, 0)], 5, True),
-        ([Account(5, 5, 4)], 4, False),
-        ([Account(5, 5, 5)], 4, False),
-        ([Account(5, 5, 5)], 6, False),
-        ([Account(5, 5, 5), None], 5, False),
-        ([None], 0, False),
-        ([Account(0, 0, 0)], 0, False),
-        ([], 0, False),
-    ],
-)
-def test_a_run_is_believed_when_every_turn_started_has_come_through(
-    accounts: Accounts, fired: int, valid: bool
-) -> None:
-    believed, line = verdict(accounts, fired)
-    assert believed == valid
-    assert ("INVALID" in line) != valid
-    assert "\n" not in line
+@pytest.mark.parametrize(("kind", "told"), TOLD, ids=[type(told).__name__ for _, told in TOLD])
+def test_what_is_told_is_heard(kind: type[object], told: object) -> None:
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(told), type=kind) == told
 
 
-def test_the_line_says_how_many_engines_gave_no_account() -> None:
-    line = verdict([Account(5, 5, 5), None, None], 5)[1]
-    assert line.endswith("; 2 of 3 engines gave no account")
+def test_a_reader_takes_more_than_it_knows() -> None:
+    step = {"type": "step", "from_s": 1.0, "rate": 2.0, "share": 0, "of": 1, "why": "a later one"}
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(step), type=Order) == Step(1.0, 2.0, 0, 1)
 
 
-@pytest.mark.parametrize(
-    ("order", "line"),
-    [
-        (Order(rate=2.5), b'{"rate":2.5}'),
-        (Order(rate=0.0), b'{"rate":0.0}'),
-        (Order(stop=True), b'{"stop":true}'),
-    ],
-)
-def test_an_order_survives_the_pipe(order: Order, line: bytes) -> None:
-    assert msgspec.json.encode(order) == line
-    assert msgspec.json.decode(line, type=Order) == order
-
-
-Decode = Callable[[bytes], Turn | Account]
-
-
-def test_a_line_may_hold_more_than_is_read() -> None:
-    decode: Decode = msgspec.json.Decoder(Turn | Account).decode
-    told = decode(
-        b'{"type":"turn","flow":{"outcome":"paid","response_ms":1.5,"due_s":0.1},'
-        b'"spans":[{"stage":"pay","provider":"p","start_s":1,"end_s":2,"status":200,"x":null}],'
-        b'"fault":""}'
-    )
-    assert told == Turn(Flow(1.5, "paid"), [Span("pay", "p", 1, 2, 200)], "")
+def test_a_reader_refuses_what_it_was_not_sent() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.msgpack.decode(msgspec.msgpack.encode(Ready()), type=Order)

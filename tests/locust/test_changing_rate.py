@@ -1,13 +1,16 @@
 """Arrivals at a changing rate: exact at every change, and Poisson when the unit arrivals are."""
 
 import math
+from collections.abc import Iterator
 from itertools import count, pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.load.arrivals import Paced, poisson
+from harness.load.arrivals import poisson
+from harness.load.pipe import Step
+from harness.load.steered import Steered
 
 SEEDS = st.integers(0, 2**63)
 RATES = st.floats(min_value=0.01, max_value=1000.0)
@@ -16,18 +19,16 @@ Change = tuple[float, float]
 """From when on, and the rate."""
 
 
-def _even(start: float = 0.0) -> Paced:
+def _dues(unit_dues: Iterator[float], changes: list[Change], end: float) -> list[float]:
+    schedule = Steered(unit_dues, arms=1, turns_each=1)
+    for when, rate in changes:
+        schedule.tell(Step(when, rate, 0, 1))
+    return [arrival.due_s for arrival in schedule.due_by(end)]
+
+
+def _even() -> Iterator[float]:
     """Unit arrivals at 1, 2, 3, .."""
-    return Paced(map(float, count(1)), start)
-
-
-def _dues(paced: Paced, changes: list[Change], end: float) -> list[float]:
-    dues: list[float] = []
-    for when, rate in [*changes, (end, 0.0)]:
-        while paced.due <= when:
-            dues.append(paced.take())
-        paced.change(rate, when)
-    return dues
+    return map(float, count(1))
 
 
 # The n-th is due when the area under the rate is n.
@@ -52,46 +53,28 @@ def test_an_arrival_is_due_when_the_integral_of_the_rate_reaches_it(
     assert _dues(_even(), changes, 5.9) == dues
 
 
-def test_time_counts_from_the_start_that_was_given() -> None:
-    assert _dues(_even(100.0), [(100.0, 1)], 103.5) == [101.0, 102.0, 103.0]
-
-
-def test_nothing_is_due_before_there_is_a_rate() -> None:
-    assert _even().due == math.inf
-
-
 @given(SEEDS, RATES, st.integers(1, 40))
 def test_a_rate_that_is_told_again_and_again_changes_nothing(
     seed: int, rate: float, parts: int
 ) -> None:
     end = 20 / rate
     changes = [(end * part / parts, rate) for part in range(parts)]
-    once = _dues(Paced(poisson(seed, rate=1.0), 0.0), [(0.0, rate)], end)
-    again = _dues(Paced(poisson(seed, rate=1.0), 0.0), changes, end)
-    assert again == pytest.approx(once, rel=1e-9)
+    once = _dues(poisson(seed, rate=1.0), [(0.0, rate)], end)
+    assert _dues(poisson(seed, rate=1.0), changes, end) == once
 
 
 @given(SEEDS, st.lists(st.floats(0, 50), max_size=8))
 def test_arrivals_come_in_order(seed: int, rates: list[float]) -> None:
     changes = [(float(when), rate) for when, rate in enumerate(rates)]
-    dues = _dues(Paced(poisson(seed, rate=1.0), 0.0), changes, len(rates) + 1.0)
+    dues = _dues(poisson(seed, rate=1.0), changes, len(rates) + 1.0)
     assert all(earlier <= later for earlier, later in pairwise(dues))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_each_stretch_has_arrivals_in_proportion_to_its_rate(seed: int) -> None:
     stretches: list[Change] = [(0, 10), (100, 40), (200, 0), (300, 20)]
-    dues = _dues(Paced(poisson(seed, rate=1.0), 0.0), stretches, 400.0)
+    dues = _dues(poisson(seed, rate=1.0), stretches, 400.0)
     for (start, rate), end in zip(stretches, (100, 200, 300, 400), strict=True):
         many = sum(start <= due < end for due in dues)
         # Poisson: a deviation of the root of the mean; four of them are not met by chance.
         assert abs(many - 100 * rate) <= 4 * math.sqrt(100 * rate)
-
-
-def test_a_rate_cannot_change_over_an_arrival_that_is_due() -> None:
-    paced = _even()
-    paced.change(1.0, 0.0)
-    with pytest.raises(ValueError, match="must be taken"):
-        paced.change(0.0, 1.0)
-    assert paced.take() == 1.0
-    paced.change(0.0, 1.0)
