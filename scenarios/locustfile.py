@@ -1,9 +1,10 @@
-"""The door for Locust: `locust -f scenarios/locustfile.py` runs a scenario against our mocks.
+"""The door for Locust: `locust -f scenarios/locustfile.py` runs a scenario on mocks or on staging.
 
 A user stands for a share of the arrival rate and does nothing itself: turns arrive as in an open
 model, `--flow-rate` a second for each user alive, so ramps, load shapes and the web form's number
-of users all set the rate. An engine process makes the load and measures it. The mocks listen on
-loopback, so workers belong on the master's machine: `--processes N`.
+of users all set the rate. Engine processes make the load and measure it, one beside each worker.
+Our mocks listen on loopback, so against them workers belong on the master's machine:
+`--processes N`. A LoadTestShape, or a class of users of your own, may stand beside this file's.
 """
 
 import sys
@@ -17,9 +18,10 @@ PYTHON = (sys.executable, "-P", "-m")
 
 conductor = Conductor(
     Commands(
-        check=(*PYTHON, "harness.cli.engine", "check"),
+        check=(*PYTHON, "harness.cli.locust_check"),
         mocks=(*PYTHON, "mocks.server"),
         engine=(*PYTHON, "harness.cli.engine"),
+        collector=(*PYTHON, "harness.cli.collector"),
     )
 )
 conductor.attach(events)

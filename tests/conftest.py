@@ -1,6 +1,10 @@
-"""What holds for the whole suite; it tests nothing."""
+"""What holds for the whole suite."""
 
 import gc
+import sys
+from collections.abc import Iterator
+
+import pytest
 
 
 def pytest_collection_finish() -> None:
@@ -8,3 +12,10 @@ def pytest_collection_finish() -> None:
     that thousands of collected tests hold."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_patched() -> Iterator[None]:
+    """Importing Locust patches the whole process for gevent, and with it every time measured."""
+    yield
+    assert not {"locust", "gevent"} & sys.modules.keys()

@@ -31,9 +31,10 @@ MAY_WIRE = "harness.cli"
 """The one room of the harness that knows of mocks and scenarios."""
 
 ONLY_IN = {
-    "locust": ("harness/load/conductor.py", "scenarios/locustfile.py"),
-    "gevent": ("harness/load/conductor.py", "scenarios/locustfile.py"),
+    "locust": ("harness/load/conductor/", "scenarios/locustfile.py"),
+    "gevent": ("harness/load/conductor/", "scenarios/locustfile.py"),
     "matplotlib": ("harness/report/charts/",),
+    "starlette": ("scenarios/agent_app.py",),
     "jinja2": ("harness/report/page/",),
     "pyarrow": ("harness/record/files.py",),
     "scipy": ("harness/stats/distributions.py",),
@@ -214,6 +215,7 @@ BAD = [
     (some_libraries_have_one_place, "harness/load/engine.py", "import gevent.monkey"),
     (some_libraries_have_one_place, "harness/cli/x.py", "from locust import HttpUser"),
     (some_libraries_have_one_place, "harness/report/x.py", "import matplotlib.pyplot as plt"),
+    (some_libraries_have_one_place, "mocks/x.py", "from starlette.routing import Route"),
     (some_libraries_have_one_place, "harness/stats/effects.py", "from scipy import special"),
     (pure_rooms_touch_no_clock_socket_or_luck, "harness/stats/x.py", "from time import time"),
     (pure_rooms_touch_no_clock_socket_or_luck, "harness/providers/x.py", "import secrets, json"),
@@ -233,7 +235,7 @@ def test_each_rule_finds_a_breach(rule: Rule, path: str, text: str) -> None:
 GOOD = [
     ("harness/cli/x.py", "from mocks.host import Host\nfrom scenarios import SCENARIOS"),
     ("harness/load/x.py", "from harness.stats.quantiles import quantile\nimport time"),
-    ("harness/load/conductor.py", "import gevent, locust"),
+    ("harness/load/conductor/run.py", "import gevent, locust"),
     ("harness/report/charts/x.py", "import matplotlib as mpl"),
     ("harness/stats/x.py", "a = np.random.default_rng(seed)\nb = rng.random(3)\nc = x.now"),
     ("harness/providers/x.py", "from . import sse\nfrom harness.providers.call import Call"),

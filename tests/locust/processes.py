@@ -48,16 +48,26 @@ def fast_profiles(folder: Path) -> dict[str, str]:
     return {"pay": str(pay), "intent": str(model), "confirm": str(model)}
 
 
-def locust(options: dict[str, str], *more: str) -> list[str]:
-    """The command, as a user would write it at the repository's root."""
-    port = _free_port()
+SHIPPED, DOUBLES = "scenarios/locustfile.py", "tests/locust/doubles/locustfile.py"
+
+
+def locust(options: dict[str, str], *more: str, file: str = SHIPPED) -> list[str]:
+    """The command, as a user would write it at the repository's root. With the file of DOUBLES it
+    conducts none of our real processes."""
+    port = free_port()
     return [
         str(Path(sys.executable).with_name("locust")),
-        *("-f", "scenarios/locustfile.py", "--headless"),
+        *("-f", file, "--headless"),
         *("--master-port", port, "--master-bind-port", port),
         *(part for name, value in options.items() for part in (f"--{name}", value)),
         *more,
     ]
+
+
+def worker_of(master: list[str]) -> list[str]:
+    """A worker that joins it, as it would be started on another machine."""
+    port = master[master.index("--master-port") + 1]
+    return [*master[:3], "--worker", "--master-port", port]
 
 
 def ran(*commands: list[str]) -> list[subprocess.CompletedProcess[str]]:
@@ -122,6 +132,6 @@ def all_end(watched: Iterable[int]) -> bool:
     return ended
 
 
-def _free_port() -> str:
+def free_port() -> str:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return str(listener.getsockname()[1])

@@ -1,11 +1,19 @@
-"""Whole runs of the `locust` command: its table, its count of turns, its exit codes, its end."""
+"""Whole runs of the `locust` command: its table, the stored run, its exit codes, its end."""
 
+import json
 import re
 import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from harness.record import read
+from harness.record.columns import Columns
+from harness.record.run import RunSummary
 from tests.locust.processes import (
     LIMIT_S,
     all_end,
@@ -20,121 +28,181 @@ from tests.locust.processes import (
 
 pytestmark = pytest.mark.socket
 
-SHORT = ("--param", "turns=2", "--param", "idle_share=0", "-u", "6", "-r", "12")
+SHORT = ("--set", "turns=2", "--set", "idle_share=0", "-u", "6", "-r", "12")
 TWO_WORKERS = ("--processes", "2")
 WORKERS: dict[str, tuple[str, ...]] = {"one process": (), "two workers": TWO_WORKERS}
-BEGUN, TURNS = b"All users spawned", b"\nTURN"
+TURNS = b"\nTURN"
+VALID, INVALID = 0, 4
+"""A machine that does other things meanwhile may make a run INVALID, and none of it is lost."""
 
 
-@pytest.fixture
-def fast(tmp_path: Path) -> dict[str, str]:
-    return _fast(tmp_path)
+@dataclass
+class Run:
+    """What `locust` printed and told of its table, how it ended, and what is stored."""
+
+    text: str
+    code: int
+    table: dict[tuple[str, str], dict[str, Any]]
+    summary: RunSummary
+    columns: Columns
+
+    def counts(self) -> list[int]:
+        """started, finished, failed, lost: as the terminal has them."""
+        (line,) = re.findall(r"^turns: (.+)$", self.text, re.MULTILINE)
+        return [int(digits.replace(",", "")) for digits in re.findall(r"[\d,]+", line)]
 
 
-def _fast(folder: Path) -> dict[str, str]:
-    return {**fast_profiles(folder), "flow-rate": "5"}
+def _options(folder: Path, out: Path) -> dict[str, str]:
+    return {**fast_profiles(folder), "flow-rate": "5", "out": str(out)}
 
 
-def _table(text: str) -> dict[tuple[str, str], tuple[int, int]]:
-    """Requests and failures by type and name, from the last table."""
-    last = text[text.rindex("Type     Name", 0, text.index("percentiles (approx")) :]
-    found = re.findall(r"^(TURN|CALL|STEP) +(\S+) +(\d+) +(\d+)\(", last, re.MULTILINE)
-    return {(kind, name): (int(many), int(failed)) for kind, name, many, failed in found}
-
-
-def _percentiles(text: str) -> list[int]:
-    """Of turns and calls, in ms."""
-    table = text[text.index("percentiles (approx") :]
-    rows = re.findall(r"^(?:TURN|CALL) +\S+((?: +\d+){11}) +\d+$", table, re.MULTILINE)
-    return [int(cell) for row in rows for cell in row.split()]
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What runs of a few seconds printed; they passed."""
-    options = _fast(tmp_path_factory.mktemp("profiles"))
-    short = (*SHORT, "-t", "4s", "--only-summary")
-    done = ran(*(locust(options, *short, *workers) for workers in WORKERS.values()))
-    assert [run.returncode for run in done] == [0, 0], [run.stderr for run in done]
-    return dict(zip(WORKERS, (run.stderr for run in done), strict=True))
-
-
-@pytest.fixture(params=WORKERS)
-def told(runs: dict[str, str], request: pytest.FixtureRequest) -> str:
-    return runs[request.param]
-
-
-def test_every_turn_started_is_in_the_table_with_its_stages(told: str) -> None:
-    (counts,) = re.findall(
-        r"^tollbench: turns: (\d+) started = (\d+) finished = (\d+) fired$", told, re.MULTILINE
+def _run(text: str, code: int, out: Path, table: Path) -> Run:
+    entries = json.loads(table.read_text())
+    stored = read(out / "latest")
+    return Run(
+        text, code, {(e["method"], e["name"]): e for e in entries}, stored.summary, stored.columns
     )
-    table = _table(told)
-    many = table["TURN", "conversation"][0]
-    assert many > 0
-    assert [int(count) for count in counts] == [many] * 3
-    stages = {name for kind, name in table if kind == "CALL"}
-    assert stages == {"intent", "session", "pay", "confirm"}
-    assert set(table.values()) == {(many, 0)}  # the baseline makes each call once a turn
-    assert "Traceback" not in told
 
 
-def test_response_times_keep_the_digits_that_locust_drops(told: str) -> None:
-    cells = [cell for cell in _percentiles(told) if cell >= 100]
-    assert len(cells) > 20
-    assert any(cell % 10 for cell in cells)
+def _ran(folder: Path, *workers: str) -> Run:
+    options = _options(folder, folder / "results")
+    table = folder / "table"
+    command = locust(options, *SHORT, "-t", "2s", "--json-file", str(table), *workers)
+    (done,) = ran(command)
+    assert done.returncode in (VALID, INVALID), done.stderr
+    return _run(done.stderr, done.returncode, folder / "results", table.with_suffix(".json"))
 
 
-def test_bad_input_is_one_line_and_exit_code_2() -> None:
-    mistakes: dict[str, tuple[str, ...]] = {
-        "'nonsense'": ("--strategy", "nonsense"),
-        "'nowhere'": ("--scenario", "nowhere"),
-        "--seed": ("--seed", "x", *TWO_WORKERS),
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param((), marks=pytest.mark.thorough), TWO_WORKERS],
+    ids=["one process", "two workers"],
+)
+def run(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Run]:
+    yield _ran(tmp_path_factory.mktemp("run"), *request.param)
+
+
+def test_every_turn_started_is_told_stored_and_in_the_table(run: Run) -> None:
+    many = len(run.columns.turns.conversation)
+    assert many > 20
+    assert run.counts() == [many, many, 0, 0]
+    assert run.summary.health is not None and run.summary.health.lost == 0
+    assert run.table["TURN", "conversation"]["num_requests"] == many
+    assert {entry["num_failures"] for entry in run.table.values()} == {0}
+    assert "Traceback" not in run.text
+
+
+def test_every_call_and_step_of_a_turn_is_in_the_table(run: Run) -> None:
+    stages = dict.fromkeys(("intent", "session", "pay", "confirm"), "CALL")
+    assert set(run.table) == {
+        ("TURN", "conversation"),
+        ("STEP", "encrypt"),
+        *((kind, stage) for stage, kind in stages.items()),
     }
-    runs = ran(*(locust({}, *more) for more in mistakes.values()))
-    for word, done in zip(mistakes, runs, strict=True):
+    many = run.table["TURN", "conversation"]["num_requests"]
+    assert {entry["num_requests"] for entry in run.table.values()} == {many}
+
+
+def test_the_tables_percentiles_are_those_of_the_stored_rows_to_a_thousandth(run: Run) -> None:
+    stored = np.sort(run.columns.turns.response_ms)
+    told = run.table["TURN", "conversation"]["response_times"]
+    table = np.repeat(np.array([*told], dtype=float), [*told.values()])
+    table.sort()
+    assert table == pytest.approx(stored, rel=0.001)
+
+
+def test_every_conversation_up_to_the_last_was_played_once(run: Run) -> None:
+    turns = run.columns.turns
+    played = sorted(zip(turns.conversation.tolist(), turns.turn.tolist(), strict=True))
+    assert len(played) == len(set(played))
+    begun_ = sorted({conversation for conversation, _ in played})
+    # The stop may reach one engine a moment before the other.
+    assert begun_[:-3] == list(range(len(begun_[:-3])))
+
+
+def test_bad_input_is_a_line_each_and_exit_code_2() -> None:
+    mistakes: dict[str, list[str]] = {
+        "--strategy nonsense": ["'nonsense'"],
+        "--targets real --seed x --processes 2": ["--targets real", "--seed"],
+    }
+    runs = ran(*(locust({}, *more.split()) for more in mistakes))
+    for words, done in zip(mistakes.values(), runs, strict=True):
         assert done.returncode == 2
         assert done.stdout == ""
-        (line,) = done.stderr.splitlines()
-        assert line.startswith("tollbench: ")
-        assert word in line
+        lines = done.stderr.splitlines()
+        assert len(lines) == len(words)
+        assert all(line.startswith("tollbench: ") for line in lines)
+        assert all(any(word in line for line in lines) for word in words)
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("workers", WORKERS.values(), ids=WORKERS)
-@pytest.mark.parametrize(
-    ("when", "how"),
-    [
-        (BEGUN, signal.SIGKILL),
-        pytest.param(TURNS, signal.SIGINT, marks=pytest.mark.thorough),
-    ],
-)
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_no_process_is_left_behind(
-    fast: dict[str, str], workers: tuple[str, ...], when: bytes, how: signal.Signals
+    tmp_path: Path, workers: tuple[str, ...], how: signal.Signals
 ) -> None:
-    command = locust(fast, *SHORT, *workers)
+    out = tmp_path / "results"
+    command = locust(_options(tmp_path, out), *SHORT, *workers)
     with begun(command) as process:
-        until(process, when)
+        until(process, TURNS)
         below = descendants(process.pid)
-        assert len(below) == (5 if workers else 2)
+        assert len(below) == (6 if workers else 3)
         watched = watch(below)
         process.send_signal(how)
         assert all_end(watched)
         _, rest = process.communicate(timeout=LIMIT_S)
-        assert process.returncode == (0 if how == signal.SIGINT else -how)
-    assert ("finished = " in rest) == (how == signal.SIGINT)
+    if how == signal.SIGINT:
+        assert process.returncode in (VALID, INVALID)
+        assert " started = " in rest
+    else:
+        assert process.returncode == -how
+    # What was measured is kept, whoever was left to keep it.
+    assert any(len(read(run).columns.turns.turn) for run in out.iterdir() if not run.is_symlink())
 
 
 @pytest.mark.thorough
-def test_a_killed_worker_makes_the_run_invalid(fast: dict[str, str]) -> None:
-    command = locust(fast, *SHORT, "-t", "3s", *TWO_WORKERS)
+@pytest.mark.parametrize("victim", ["harness.cli.engine", "--processes"], ids=["engine", "worker"])
+def test_a_run_that_lost_an_engine_is_invalid_and_adds_up(tmp_path: Path, victim: str) -> None:
+    out = tmp_path / "results"
+    command = locust(_options(tmp_path, out), *SHORT, "-t", "8s", *TWO_WORKERS)
     with begun(command) as process:
-        until(process, BEGUN)
-        (worker, *_) = [pid for pid in descendants(process.pid) if descendants(pid)]
-        watched = watch(descendants(worker))
-        watch_killed = watch([worker])
-        signal.pidfd_send_signal(watch_killed[0], signal.SIGKILL)
-        assert all_end([*watched, *watch_killed])
+        until(process, TURNS)
+        pid = next(
+            pid
+            for pid in descendants(process.pid)
+            if victim in Path(f"/proc/{pid}/cmdline").read_text()
+        )
+        (opened,) = watch([pid])
+        signal.pidfd_send_signal(opened, signal.SIGKILL)
+        assert all_end([opened])
         _, rest = process.communicate(timeout=LIMIT_S)
-        assert process.returncode == 4
+    assert process.returncode == INVALID
     assert "INVALID" in rest
-    assert "1 of 2 engines gave no account" in rest
+    summary = read(out / "latest").summary
+    assert not summary.valid
+    engines = summary.engines
+    assert engines is not None and len(engines) == 2
+    assert sum(bool(engine.died) for engine in engines) == 1
+    for engine in engines:
+        ended = engine.finished + engine.failed
+        assert engine.started == ended + engine.running + engine.lost
+        assert engine.due >= engine.started > 0
+
+
+@pytest.mark.thorough
+def test_the_same_seed_is_the_same_schedule_with_any_number_of_workers(tmp_path: Path) -> None:
+    """Also while the users ramp up. How much of it is played hangs on when the stop is heard."""
+    ramp = ("--set", "turns=2", "-u", "4", "-r", "1", "-t", "6s", "--seed", "7")
+    dues: list[dict[int, float]] = []
+    for n, workers in enumerate(((), TWO_WORKERS, ("--processes", "4"))):
+        out = tmp_path / str(n)
+        (done,) = ran(locust(_options(tmp_path, out), *ramp, *workers))
+        assert done.returncode in (VALID, INVALID), done.stderr
+        turns = read(out / "latest").columns.turns
+        first = turns.turn == 0
+        starts = zip(turns.conversation[first].tolist(), turns.due_s[first].tolist(), strict=True)
+        dues.append(dict(starts))
+    shared = min(map(len, dues)) - 3
+    assert shared > 25
+    for other in dues[1:]:
+        assert [other.get(n) for n in range(shared)] == [dues[0][n] for n in range(shared)]

@@ -1,0 +1,1 @@
+"""Stand-ins for the processes that Locust conducts: quick, exact, and all they hear is kept."""
