@@ -18,6 +18,7 @@ import pytest
 from harness.providers import MODELS
 from harness.record import RunSummary
 from mocks.profile import GatewayProfile, ModelProfile, PaymentProfile, load, names
+from tests.cli.agent_process import serving
 from tests.cli.command import hear_interrupts, tollbench
 from tests.readme import BLOCK, PEERS_BLOCK, README, compare, peers_shown, shown
 
@@ -37,11 +38,19 @@ SHORTER = {
     "tollbench report": "--no-open --out RUNS",
     "tollbench load conversation": f"--duration 1 {SHORT}",
     "tollbench load http": "--duration 1 --url URL --out OUT",
-    "locust": f"-u 2 -r 2 -t 4s --flow-rate 10 --param turns=1 {FAST}",
+    "locust -f scenarios/locustfile.py --headless -u": (
+        f"-u 2 -r 2 -t 4s --flow-rate 10 --set turns=1 --out OUT {FAST}"
+    ),
     "pytest": "tests/benchmarks/test_analysis_speed.py -q",
 }
-SERVE = "tollbench mocks serve"
-"""Runs until it is told to end."""
+SERVERS = {
+    "tollbench mocks serve": ("--port 0", "OPENAI_BASE_URL=", "_health"),
+    "tollbench agent": ("--port 0 --mocks-port 0", "Agent ", "health"),
+}
+"""They run until they are told to end: how to take any free port, what begins the line with the
+address, and where they are asked whether they are well."""
+STAGING = "locust -f scenarios/locustfile.py --headless --scenario app-chat"
+"""Loads what `make staging` serves."""
 
 
 @pytest.fixture
@@ -106,14 +115,15 @@ def test_every_file_and_folder_that_readme_names_exists() -> None:
 
 
 def test_readme_shows_every_door() -> None:
-    doors = {*SHORTER, SERVE}
+    doors = {*SHORTER, *SERVERS, STAGING}
     assert {name for name in doors if any(c.startswith(name) for c in COMMANDS)} == doors
 
 
 @pytest.mark.socket
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith(SERVE)])
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith(tuple(SERVERS))])
 def test_every_server_shown_serves_until_it_is_interrupted(command: str, tmp_path: Path) -> None:
-    words = [*shlex.split(command), "--port", "0"]
+    anywhere, line, health = next(of for name, of in SERVERS.items() if command.startswith(name))
+    words = shlex.split(f"{command} {anywhere}")
     program = Path(sys.executable).parent / words[0]
     with subprocess.Popen(
         [program, *words[1:]],
@@ -124,9 +134,9 @@ def test_every_server_shown_serves_until_it_is_interrupted(command: str, tmp_pat
     ) as process:
         try:
             assert process.stdout
-            told = next(line for line in process.stdout if "OPENAI_BASE_URL=" in line)
+            told = next(each for each in process.stdout if line in each)
             url = re.search(r"http://[^/]+/", told)
-            assert url and httpx.get(f"{url[0]}_health", trust_env=False).status_code == 200
+            assert url and httpx.get(f"{url[0]}{health}", trust_env=False).status_code == 200
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=30)
             assert process.returncode == 0
@@ -135,7 +145,27 @@ def test_every_server_shown_serves_until_it_is_interrupted(command: str, tmp_pat
 
 
 @pytest.mark.socket
-@pytest.mark.parametrize("command", [c for c in COMMANDS if not c.startswith(SERVE)])
+@pytest.mark.thorough
+def test_what_make_staging_serves_is_loaded_by_the_command_shown(tmp_path: Path) -> None:
+    recipe = (README.parent / "Makefile").read_text("utf-8")
+    assert "staging: .venv/ready\n\t$(BIN)/tollbench agent\n" in recipe
+    (command,) = (c for c in COMMANDS if c.startswith(STAGING))
+    with serving(tmp_path) as agent:
+        text = command.replace("http://127.0.0.1:8600", agent.told["host"])
+        text = text.replace("http://127.0.0.1:8700", agent.told["mocks_url"])
+        words = shlex.split(f"{text} -u 2 -r 2 -t 3s --flow-rate 5 --out {tmp_path}")
+        program = Path(sys.executable).parent / words[0]
+        done = subprocess.run(
+            [program, *words[1:]], cwd=README.parent, capture_output=True, text=True, env=_alone()
+        )
+    assert done.returncode == 0 or _only_late(tmp_path), done.stdout + done.stderr
+    told = msgspec.json.decode((tmp_path / "latest" / "run.json").read_bytes(), type=RunSummary)
+    (app,) = told.variants
+    assert {"intent", "pay", "confirm"} < app.critical_ms.keys()
+
+
+@pytest.mark.socket
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith(tuple(SHORTER))])
 def test_every_command_shown_runs(command: str, url: str, tmp_path: Path) -> None:
     shorter = next(more for name, more in SHORTER.items() if command.startswith(name))
     text = f"{command} {shorter}".replace("URL", url)
