@@ -18,6 +18,7 @@ TIMES_FASTER = 2.5
 
 
 @pytest.mark.socket
+@pytest.mark.thorough
 def test_both_clocks_tell_the_same_of_every_strategy(tmp_path: Path) -> None:
     virtual, real = (_run(clock, tmp_path / clock) for clock in ("virtual", "real"))
     error_ms = real.health.error_p50_ms

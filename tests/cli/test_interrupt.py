@@ -28,7 +28,9 @@ RUNS = {
     "load, Ctrl-C": (LOAD, True, 3),
     "load with workers, Ctrl-C": ((*LOAD, "--workers", "2"), True, 4),
 }
-THOROUGH = ("workers, one process", "real clock, one process")
+THOROUGH = (
+    "workers, one process", "real clock, Ctrl-C", "real clock, one process", "load, Ctrl-C",
+)  # fmt: skip
 SOCKETS = [name for name, (args, _, _) in RUNS.items() if args == REAL or args[0] == "load"]
 
 

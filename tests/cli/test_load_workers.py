@@ -116,6 +116,7 @@ def _is_worker(pid: int, parent: int) -> bool:
     return pid != parent and told[0] == told[1]
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not PROC.is_dir(), reason="processes are looked up in /proc")
 def test_a_run_that_is_killed_leaves_what_it_had_and_says_so(folder: Path) -> None:
     with watched(*LONG, "--workers", "2", cwd=folder) as watch:

@@ -109,6 +109,7 @@ def test_the_log_and_the_seed_replay_what_was_served(tmp_path: Path) -> None:
     assert server.told["providers"]["openai"]["key"] not in (tmp_path / "one.log").read_text()
 
 
+@pytest.mark.thorough
 def test_told_to_end_it_finishes_the_calls_under_way(tmp_path: Path) -> None:
     answers: list[httpx.Response] = []
     # Two calls at one slot, each of a second: neither has its answer when the end is told.

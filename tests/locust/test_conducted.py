@@ -6,7 +6,7 @@ import pytest
 from tests.locust.conducted import RATE_EACH, TWO_WORKERS, Run, command, heard
 from tests.locust.processes import ran
 
-pytestmark = pytest.mark.socket
+pytestmark = [pytest.mark.socket, pytest.mark.thorough]
 
 USERS = ("-u", "2", "-r", "1", "-t", "2s", "--only-summary")
 COMMANDS: dict[str, tuple[str, ...]] = {

@@ -155,6 +155,7 @@ def test_where_nobody_hears_the_account_the_engine_keeps_its_share(
     assert stored.summary.health.started == len(stored.columns.turns) >= len(of.turns)
 
 
+@pytest.mark.thorough
 def test_a_bug_ends_the_engine_without_an_account_and_what_it_measured_is_told(
     asked: Asked, mocks: str, room: Path, tmp_path: Path
 ) -> None:

@@ -190,6 +190,7 @@ def test_an_overloaded_api_is_tried_again_and_then_told(base_url: str, streamed:
     assert caught.value.response.request.headers["x-stainless-retry-count"] == "1"
 
 
+@pytest.mark.thorough
 def test_a_rate_limit_is_waited_out_as_the_header_says(base_url: str) -> None:
     with anthropic.Anthropic(base_url=base_url, api_key=KEY, max_retries=2) as client:
         counts = []

@@ -253,6 +253,7 @@ def test_an_overloaded_api_is_tried_again_and_then_told(url: str, streamed: bool
     assert caught.value.response.request.headers["x-stainless-retry-count"] == "1"
 
 
+@pytest.mark.thorough
 def test_a_rate_limit_is_waited_out_as_the_headers_say(url: str) -> None:
     with client_of(url, max_retries=2) as client:
         counts = []
