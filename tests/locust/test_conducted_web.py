@@ -5,6 +5,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -67,16 +68,22 @@ def _until(what: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture(params=[(), ("--processes", "2")], ids=["one process", "two workers"])
-def web(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Web]:
-    port, out = free_port(), tmp_path / "run"
+@contextmanager
+def _serving(out: Path, *more: str, file: str = DOUBLES) -> Iterator[Web]:
+    port = free_port()
     out.mkdir()
-    command = locust({"out": str(out)}, *request.param, file=DOUBLES)
+    command = locust({"out": str(out)}, *more, file=file)
     command.remove("--headless")
     with begun([*command, "--web-host", "127.0.0.1", "--web-port", port]):
         web = Web(port, out)
         _until(web.is_up)
-        _until(lambda: not request.param or web.get("/worker-count")["worker_count"] == 2)
+        _until(lambda: not more or web.get("/worker-count")["worker_count"] == 2)
+        yield web
+
+
+@pytest.fixture(params=[(), ("--processes", "2")], ids=["one process", "two workers"])
+def web(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Web]:
+    with _serving(tmp_path / "run", *request.param) as web:
         yield web
 
 
@@ -115,6 +122,23 @@ def test_engines_that_refuse_start_no_test_and_the_next_may_start(web: Web) -> N
     web.get("/swarm", {**FORM, "intent": ""})
     _until(lambda: web.plays(2))
     assert web.get("/tollbench/live.json")["problems"] == []
+
+
+def test_an_option_that_the_form_sets_back_is_set_back_in_the_command_too(web: Web) -> None:
+    for number, flow_rate in enumerate(("9", "1"), 1):  # "9" is the spawn rate as well
+        web.get("/swarm", {**FORM, "flow_rate": flow_rate})
+        _until(partial(web.plays, number))
+        web.get("/stop", {})
+    first, second = (test[0]["argv"] for test in web.tests)
+    assert first[-6:-4] == ["--flow-rate", "9"]
+    assert "--flow-rate" not in second
+
+
+def test_a_load_shape_is_started_without_a_number_of_users(tmp_path: Path) -> None:
+    shaped = DOUBLES.replace("locustfile", "shapefile")
+    with _serving(tmp_path / "run", file=shaped) as web:
+        assert web.get("/swarm", {"flow_rate": "5"})["success"]
+        _until(lambda: web.plays(1))
 
 
 def test_while_a_test_starts_no_other_does(web: Web) -> None:

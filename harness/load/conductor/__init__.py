@@ -62,6 +62,8 @@ class Conductor:
         self._commands = commands
         self._checks = Checks(commands.check)
         self._environment: Environment | None = None
+        self._typed = b""
+        """The options as they were on the command line."""
         self._run: Run | None = None
         self._run_time = RunTime()
         self._users_by_worker: dict[str, int] = {}
@@ -119,6 +121,7 @@ class Conductor:
         self, environment: Environment, runner: Runner, web_ui: WebUI | None, **_: object
     ) -> None:
         self._environment = environment
+        self._typed = asked_of(options_of(environment))
         # "quitting" is heard in reverse order: added after the runner's own, ours comes before it.
         listen(environment.events.quitting, self._on_quitting)
         if isinstance(runner, MasterRunner | LocalRunner):
@@ -170,7 +173,7 @@ class Conductor:
             self._commands,
             self.board,
             asked=asked,
-            argv=argv_of(options_of(environment), sys.argv[1:]),
+            argv=argv_of(sys.argv[1:], self._typed, options_of(environment)),
             users=dict(self._users_by_worker),
             on_go=lambda: self._run_time.start(LEAD_S),
             on_over=lambda why: self._end_early(environment, why),

@@ -63,21 +63,19 @@ def add_options(parser: LocustArgumentParser) -> None:
     )
 
 
-def argv_of(options: Namespace, argv: Sequence[str]) -> list[str]:
-    """The command line that has this test again: what the web form changed comes behind."""
+def argv_of(argv: Sequence[str], typed: bytes, options: Namespace) -> list[str]:
+    """The command line that has this test again: what the web form changed comes behind what was
+    typed, which was understood as `typed`."""
     if options.headless:
         return list(argv)
-    asked: dict[str, str | None] = msgspec.json.decode(asked_of(options))
-    given = (f"--{name}" for name in (*OPTIONS, "host"))
-    changed = [(option, asked[option[2:].replace("-", "_")]) for option in given]
-    defaults = {f"--{name}": default for name, (default, _) in OPTIONS.items()}
-    told = [
-        word
-        for option, value in changed
-        if value and value != defaults.get(option) and value not in argv
-        for word in (option, value)
-    ]
-    return [*argv, *told, "-u", str(options.num_users), "-r", f"{options.spawn_rate:g}"]
+    before: dict[str, str | None] = msgspec.json.decode(typed)
+    now: dict[str, str | None] = msgspec.json.decode(asked_of(options))
+    changed = {name: now[name] or "" for name in (*_NAMES, "host") if now[name] != before[name]}
+    told = [word for name in changed for word in (f"--{name.replace('_', '-')}", changed[name])]
+    # A load shape asks for no number of users.
+    users = [] if options.num_users is None else ["-u", str(options.num_users)]
+    rate = [] if options.spawn_rate is None else ["-r", f"{options.spawn_rate:g}"]
+    return [*argv, *told, *users, *rate]
 
 
 def asked_of(options: Namespace, fields: Mapping[str, str] | None = None) -> bytes:
