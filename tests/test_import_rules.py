@@ -39,7 +39,13 @@ ONLY_IN = {
     "pyarrow": ("harness/record/files.py",),
     "scipy": ("harness/stats/distributions.py",),
 }
-PURE = ("harness/providers/", "harness/stats/", "harness/load/arrivals.py")
+PURE = (
+    "harness/providers/",
+    "harness/stats/",
+    "harness/load/arrivals.py",
+    "harness/load/steered.py",
+    "harness/load/plan.py",
+)
 IMPURE_MODULES = {"time", "random", "socket", "asyncio", "secrets"}
 SEEDED = "default_rng|Generator|SeedSequence|PCG64"
 IMPURE_CODE = re.compile(
