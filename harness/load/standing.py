@@ -269,7 +269,7 @@ def _slo_state(slo: Slo, strategy: str, histogram: Histogram) -> SloState:
     return SloState(
         text=slo.text,
         strategy=strategy,
-        verdict=verdict_of(lo, hi, slo.limit),
+        verdict=verdict_of(lo, hi, slo.limit, slo.inclusive),
         figure=figure,
         count=histogram.count,
     )

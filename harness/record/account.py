@@ -67,6 +67,8 @@ class SloSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Of the response time; null where it is the share of those that failed."""
     limit: float
     """In ms, or a share."""
+    inclusive: bool = False
+    """Whether it is kept on the limit too."""
     figure: float | None
     """In ms, or a share; null where it is infinite, or where there is none."""
     lo: float | None

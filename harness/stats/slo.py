@@ -1,8 +1,8 @@
 """Promises about response times and failures, and whether a run kept them; it decides none by a
 figure alone.
 
-A promise is kept where the whole interval of its figure lies below the limit, broken where the
-whole of it does not, and of anything between it cannot be told.
+A promise is kept where the whole interval of its figure lies below the limit, or up to it where the
+promise says so, broken where the whole of it does not, and of anything between it cannot be told.
 """
 
 import math
@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from harness.record import BoolArray, Columns, FloatArray, IntArray, SloSummary, Text, Turns
+from harness.record import BoolArray, Columns, FloatArray, IntArray, SloSummary, Text, Turns, wide
 from harness.stats.batches import rounds_of
 from harness.stats.distributions import clopper_pearson, t_quantile, z_quantile
 from harness.stats.quantiles import MIN_ROUNDS, Sample, round_quantile_intervals
@@ -29,7 +29,7 @@ Kept = Literal["met", "missed", "cannot tell"]
 
 
 class Slo(msgspec.Struct, frozen=True):
-    """One promise, as in `p99<3s`, `pay p95<800ms` or `errors<0.5%`."""
+    """One promise, as in `p99<3s`, `pay p95<=800ms` or `errors<0.5%`."""
 
     text: str
     stage: str
@@ -38,6 +38,8 @@ class Slo(msgspec.Struct, frozen=True):
     """None where it is the share of those that fail."""
     limit: float
     """In ms, or a share; the figure must lie below it."""
+    inclusive: bool = False
+    """Written with `<=`: the figure may lie on the limit too."""
 
 
 def read_slos(text: str) -> list[Slo]:
@@ -74,7 +76,8 @@ def judge_slos(columns: Columns, variants: Sequence[str], slos: Sequence[Slo]) -
 
     A turn or call that failed, or was cut off, took for ever. A call that began before anything in
     its turn had ended was due as much earlier as the turn itself, so a late start is in it; every
-    other one was due where what it waited for ended, which is where it starts.
+    other one was due where what it waited for ended, which is where it starts. A stage that calls
+    nobody in a strategy is judged there by its local steps.
     """
     rounds = rounds_of(columns.turns)
     calls = _calls(columns, rounds) if any(slo.stage for slo in slos) else None
@@ -89,10 +92,13 @@ def judge_slos(columns: Columns, variants: Sequence[str], slos: Sequence[Slo]) -
     return [_judged(slo, name, samples[slo.stage, name]) for slo in slos for name in variants]
 
 
-def verdict_of(lo: float | None, hi: float | None, limit: float) -> Kept:
-    """By an interval from `lo` to `hi`, which may be infinite; None where it is not known."""
+def verdict_of(lo: float | None, hi: float | None, limit: float, inclusive: bool = False) -> Kept:
+    """By an interval from `lo` to `hi`, which may be infinite; None where it is not known. What is
+    inclusive is kept on the limit too."""
     if lo is None or hi is None:
         return "cannot tell"
+    if inclusive:
+        limit = math.nextafter(limit, math.inf)
     if lo >= limit:
         return "missed"
     return "met" if hi < limit else "cannot tell"
@@ -104,9 +110,7 @@ def failed_calls(columns: Columns, turn_of_span: IntArray) -> BoolArray:
 
     Any other status may be a refusal by the provider's rules, which is an answer.
     """
-    spans = columns.spans
-    calls = np.array([bool(name) for name in spans.provider.names], dtype=np.bool_)
-    is_call: BoolArray = calls[spans.provider.codes] if calls.size else np.zeros(0, dtype=np.bool_)
+    spans, is_call = columns.spans, _is_call(columns)
     failed: BoolArray = is_call & (
         (spans.status == 0) | (spans.status == 429) | (spans.status >= 500)
     )
@@ -116,14 +120,15 @@ def failed_calls(columns: Columns, turn_of_span: IntArray) -> BoolArray:
 
 def _read(text: str) -> Slo:
     written = re.fullmatch(
-        r"(?:([A-Za-z][\w./-]*) +)?(p[0-9.]+|errors) *< *([0-9.]+ *[a-z%]*)", text
+        r"(?:([A-Za-z][\w./-]*) +)?(p[0-9.]+|errors) *(<=?) *([0-9.]+ *[a-z%]*)", text
     )
     if not written:
         raise ValueError(f"{text!r} is no promise; write it as p99<3s, pay p99<1.2s or errors<0.5%")
-    stage, figure, limit = written[1] or "", written[2], written[3]
+    stage, figure, limit = written[1] or "", written[2], written[4]
+    inclusive = written[3] == "<="
     if figure == "errors":
-        return Slo(text, stage, None, _share(text, limit))
-    return Slo(text, stage, _quantile(text, figure), _time_ms(text, limit))
+        return Slo(text, stage, None, _share(text, limit), inclusive)
+    return Slo(text, stage, _quantile(text, figure), _time_ms(text, limit), inclusive)
 
 
 def _share(text: str, limit: str) -> float:
@@ -162,7 +167,7 @@ def _of_turns(turns: Turns, rounds: IntArray, variant: str) -> Sample:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Calls:
-    """The spans that belong to a turn: what each took, infinite where it failed, and its round."""
+    """The calls that belong to a turn: what each took, infinite where it failed, and its round."""
 
     stage: Text
     variant: Text
@@ -176,19 +181,37 @@ class _Calls:
 
 def _calls(columns: Columns, rounds: IntArray) -> _Calls:
     turns, spans, owner = columns.turns, columns.spans, columns.turn_of_span()
-    known = np.flatnonzero(owner >= 0)
-    turn, start_s, end_s = owner[known], spans.start_s[known], spans.end_s[known]
+    of = np.flatnonzero((owner >= 0) & _are_judged(columns))
+    turn, start_s, end_s = owner[of], spans.start_s[of], spans.end_s[of]
     first_end_s = np.full(len(turns), np.inf)
     np.minimum.at(first_end_s, turn, end_s)
     late_s = np.where(start_s < first_end_s[turn], (turns.start_s - turns.due_s)[turn], 0.0)
-    took_ms = (end_s - start_s + late_s) * 1e3
-    took_ms[failed_calls(columns, owner)[known]] = np.inf
+    took_ms = np.round((end_s - start_s + late_s) * 1e3, 6)  # below is the noise of floats
+    took_ms[failed_calls(columns, owner)[of]] = np.inf
     return _Calls(
-        Text(spans.stage.names, spans.stage.codes[known]),
-        Text(spans.variant.names, spans.variant.codes[known]),
+        Text(spans.stage.names, spans.stage.codes[of]),
+        Text(spans.variant.names, spans.variant.codes[of]),
         took_ms,
         rounds[turn],
     )
+
+
+def _are_judged(columns: Columns) -> BoolArray:
+    """Which spans a promise about a stage is of: its calls, or where it makes none in a variant,
+    its steps. What a stage does between its calls would hide how long these take."""
+    spans, is_call = columns.spans, _is_call(columns)
+    place = wide(spans.stage.codes) * len(spans.variant.names) + spans.variant.codes
+    calls = np.bincount(place, weights=is_call)
+    judged: BoolArray = is_call | (calls[place] == 0)
+    return judged
+
+
+def _is_call(columns: Columns) -> BoolArray:
+    """Which spans have a provider."""
+    provider = columns.spans.provider
+    named = np.array([*map(bool, provider.names), False], dtype=np.bool_)
+    is_call: BoolArray = named[provider.codes]
+    return is_call
 
 
 def _last_of_errors(columns: Columns, owner: IntArray, is_call: BoolArray) -> IntArray:
@@ -212,11 +235,12 @@ def _judged(slo: Slo, variant: str, sample: Sample) -> SloSummary:
         stage=slo.stage,
         quantile=slo.quantile,
         limit=slo.limit,
+        inclusive=slo.inclusive,
         figure=finite(figure),
         lo=finite(lo),
         hi=finite(hi),
         count=sample.values_ms.size,
-        verdict=verdict_of(lo, hi, slo.limit),
+        verdict=verdict_of(lo, hi, slo.limit, slo.inclusive),
     )
 
 

@@ -19,6 +19,8 @@ from harness.stats.slo import read_slos, read_time_ms
         ("errors<0.5%", "", None, 0.005),
         ("pay errors < 1 %", "pay", None, 0.01),
         ("errors<100%", "", None, 1),
+        ("p95 <= 3s", "", 0.95, 3000),
+        ("pay errors<=1%", "pay", None, 0.01),
     ],
 )
 def test_a_promise_is_a_stage_a_figure_and_a_limit(
@@ -27,6 +29,7 @@ def test_a_promise_is_a_stage_a_figure_and_a_limit(
     (slo,) = read_slos(text)
     assert (slo.text, slo.stage, slo.quantile) == (text.strip(), stage, quantile)
     assert slo.limit == pytest.approx(limit)
+    assert slo.inclusive == ("<=" in text)
 
 
 def test_a_list_keeps_its_order() -> None:
@@ -40,7 +43,7 @@ def test_a_list_keeps_its_order() -> None:
         ("", "write it as p99<3s"),
         ("p99", "write it as p99<3s"),
         ("p99=3s", "write it as p99<3s"),
-        ("p99<=3s", "write it as p99<3s"),
+        ("p99=<3s", "write it as p99<3s"),
         ("p99>3s", "write it as p99<3s"),
         ("3s", "write it as p99<3s"),
         ("p99<3s p95<1s", "write it as p99<3s"),

@@ -35,6 +35,23 @@ def test_a_promise_of_less_than_3_by_its_interval(
     assert verdict_of(lo, hi, 3.0) == verdict
 
 
+@pytest.mark.parametrize(
+    ("lo", "hi", "verdict"),
+    [
+        (1.0, 3.0, "met"),
+        (3.0, 3.0, "met"),
+        (3.0, 3.1, "cannot tell"),
+        (3.0 + 1e-12, 3.1, "missed"),
+        (2.9, math.inf, "cannot tell"),
+        (None, None, "cannot tell"),
+    ],
+)
+def test_a_promise_of_3_at_most_is_kept_on_its_limit_too(
+    lo: float | None, hi: float | None, verdict: str
+) -> None:
+    assert verdict_of(lo, hi, 3.0, inclusive=True) == verdict
+
+
 def judged(found: Sequence[FlowRow], text: str, spans: Sequence[SpanRow] = ()) -> SloSummary:
     (one,) = judge_slos(columns(found, spans), ["base"], read_slos(text))
     return one
@@ -153,6 +170,15 @@ def test_the_first_call_counts_from_when_its_turn_was_due_and_others_from_their_
     assert (intent.count, pay.count) == (100, 100)
 
 
+def test_a_call_that_takes_exactly_what_was_promised_keeps_it() -> None:
+    found, spans = [], []
+    for n in range(100):
+        found.append(flow(1000.0, conversation=n, due_s=n / 10))
+        spans.append(span(found[-1], "pay", n / 10, n / 10 + 0.3))
+    (one,) = judge_slos(columns(found, spans), ["base"], read_slos("pay p95<=300ms"))
+    assert (one.figure, one.hi, one.verdict) == (300, 300, "met")
+
+
 def test_a_stage_that_never_was_decides_nothing() -> None:
     told = judge_slos(turns_of_calls(), ["base"], read_slos("warm p50<1s,warm errors<1%"))
     assert [(one.count, one.verdict) for one in told] == [(0, "cannot tell")] * 2
@@ -188,6 +214,25 @@ def test_a_step_of_the_app_itself_has_no_status_and_does_not_fail() -> None:
     row = flow(1000.0)
     step = structs.replace(span(row, "sign", 0.0, 1.0), provider="", status=0)
     assert judged([row], "sign errors<1%", [step]).figure == 0.0
+
+
+def test_what_a_stage_does_between_its_calls_keeps_no_promise_about_them() -> None:
+    found, spans = [], []
+    for n in range(100):
+        row = flow(1000.0, conversation=n, due_s=float(n))
+        call = structs.replace(span(row, "pay", n + 0.1, n + 0.6, 1), status=503 * (n < 50) or 200)
+        before, after = (span(row, "pay", n + at, n + at + 0.1, at) for at in (0, 1))
+        steps = [structs.replace(of, provider="", status=0) for of in (before, after)]
+        warm = [structs.replace(of, variant="warm") for of in steps]
+        spans += [call, *steps, *warm]
+        found += [row, structs.replace(row, variant="warm")]
+    asked = read_slos("pay p50 < 300ms, pay errors < 25%")
+    judged_all = judge_slos(columns(found, spans), ["base", "warm"], asked)
+    told = {(one.variant, one.quantile): one for one in judged_all}
+    assert (told["base", 0.5].count, told["base", 0.5].verdict) == (100, "missed")
+    assert (told["base", None].figure, told["base", None].verdict) == (0.5, "missed")
+    # Where it makes no call at all, its steps are what there is to be judged.
+    assert told["warm", 0.5].count == 200 and told["warm", 0.5].figure == pytest.approx(100)
 
 
 @given(st.lists(st.floats(1, 1e5), min_size=6, max_size=60), st.floats(1, 1e5))
