@@ -1,6 +1,17 @@
 """What a run leaves behind: its rows, its summary, and their files; nothing here judges them."""
 
 from harness.record.account import EngineSummary, FailureSummary, Health, SloSummary
+from harness.record.baseline import (
+    BadBaseline,
+    Baseline,
+    Settings,
+    StageFigures,
+    read_baseline,
+    refusals,
+    stage_figures,
+    write_baseline,
+)
+from harness.record.check import Check, FlowFigures, State, TestedFlows
 from harness.record.columns import (
     BoolArray,
     Columns,
@@ -50,15 +61,19 @@ from harness.record.run import (
     WarmUp,
 )
 from harness.record.spool import Spool, columns_of_spools, spooled, turns_in
+from harness.record.turn_times import TurnTimes
 
 __all__ = [
     "FAILED",
     "SCHEMA",
     "UNANSWERED",
     "Attribution",
+    "BadBaseline",
     "BadRun",
+    "Baseline",
     "BoolArray",
     "CapacitySummary",
+    "Check",
     "ClaimSummary",
     "Columns",
     "EffectSummary",
@@ -66,6 +81,7 @@ __all__ = [
     "FailureSummary",
     "FeeSummary",
     "FloatArray",
+    "FlowFigures",
     "FlowRow",
     "Health",
     "InFlight",
@@ -76,18 +92,23 @@ __all__ = [
     "RoundFigures",
     "Rows",
     "RunSummary",
+    "Settings",
     "Shift",
     "ShiftPoint",
     "SloSummary",
     "SpanRow",
     "Spans",
     "Spool",
+    "StageFigures",
     "StagePart",
+    "State",
     "Step",
     "Stored",
     "Stratum",
+    "TestedFlows",
     "Text",
     "Tolerance",
+    "TurnTimes",
     "Turns",
     "VariantSummary",
     "Verdict",
@@ -101,11 +122,15 @@ __all__ = [
     "newest",
     "point_latest",
     "read",
+    "read_baseline",
+    "refusals",
     "rows_of",
     "sha256",
     "sort",
     "spooled",
+    "stage_figures",
     "turns_in",
     "wide",
     "write",
+    "write_baseline",
 ]
