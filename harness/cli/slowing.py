@@ -64,7 +64,7 @@ def _slow_role(setup: Setup, role: str, times: float) -> Setup:
     roles = dict(speaking.roles)
     (slow,) = (of for of in roles if of == role)
     name = roles[slow]
-    copy = f"{name}-slowed"
+    copy = f"{name}-slowed-{role}"
     roles[slow] = copy
     models = {**speaking.models, copy: _slow_model(speaking.models[name], times)}
     return replace(

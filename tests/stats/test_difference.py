@@ -92,8 +92,8 @@ def test_ms_and_percent_agree(seed: int, ratio: float, amount: float) -> None:
         assert inside == (one.verdict == "unchanged")
         # On the other scale they lie about there too.
         width = one.hi_ms - one.lo_ms
-        assert one.lo_ms == pytest.approx(before * one.percent_lo / 100, abs=0.3 * width)
-        assert one.hi_ms == pytest.approx(before * one.percent_hi / 100, abs=0.3 * width)
+        assert one.lo_ms == pytest.approx(before * one.percent_lo / 100, abs=0.5 * width)
+        assert one.hi_ms == pytest.approx(before * one.percent_hi / 100, abs=0.5 * width)
 
 
 @pytest.mark.parametrize("unit", ["ms", "%"])
