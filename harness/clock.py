@@ -9,22 +9,30 @@ from __future__ import annotations
 import asyncio
 import selectors
 import sys
+import threading
 import time
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, TypeVar, TypeVarTuple, Unpack
 
 from harness.alarm import Alarm, kernel_has_timers
 
 if TYPE_CHECKING:
+    import socket
+    from concurrent.futures import Executor
+
     from _typeshed import FileDescriptorLike
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 ClockName = Literal["virtual", "real"]
 
-_VIRTUAL_DAY_S = 1_795_392_000.0
+VIRTUAL_DAY_S = 1_795_392_000
 """2026-11-23, 00:00 UTC."""
+
+_perf_counter = time.perf_counter  # Itself, also while flow/own_time.py has one in its place.
 
 
 class Clock(Protocol):
@@ -40,24 +48,78 @@ class Clock(Protocol):
 
 
 class Deadlock(RuntimeError):
-    """Every task of a virtual loop waits for something that no timer will bring."""
+    """Code on a virtual loop waits for something that no timer will bring."""
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop whose time stands still while code runs and jumps to the next timer.
 
-    It starts at 0. Sockets, threads and subprocesses never wake it: a task that waits for one
-    is a Deadlock, raised rather than hung.
+    It starts at `start_ns`. Sockets and subprocesses never wake it: a task that waits for one is a
+    Deadlock, raised rather than hung. So is a thread of somebody else's that wakes it, which would
+    come at a time that no other run has. What is given to its own threads, as `asyncio.to_thread`
+    does, is run at once.
     """
 
-    def __init__(self) -> None:
-        self._jump = _JumpSelector()
+    def __init__(self, *, start_ns: int = 0) -> None:
+        self._jump = _JumpSelector(start_ns)
+        self._thread = threading.get_ident()
         super().__init__(self._jump)
         # asyncio runs a timer early when it is due within one clock tick; here a tick is 1 ns.
         self._clock_resolution = 1e-9
 
     def time(self) -> float:
         return self._jump.now_ns / 1e9
+
+    def run_forever(self) -> None:
+        self._thread = threading.get_ident()
+        super().run_forever()
+
+    def call_soon_threadsafe(
+        self,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        """Its own thread may, as signal handlers and asyncio itself do. Any other gets a Deadlock,
+        and so does whoever runs the loop: nobody may hear of what is raised in a thread."""
+        if threading.get_ident() != self._thread:
+            self._jump.strays = True
+            raise Deadlock(_STRAY)
+        return super().call_soon_threadsafe(callback, *args, context=context)
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
+    ) -> asyncio.Future[T]:
+        """The function's result, made here and now: libraries give to threads what would block a
+        loop for a moment of real time, and here no code takes any time. In a thread it would end
+        at no time that this clock knows, so that no run were like another."""
+        done: asyncio.Future[T] = self.create_future()
+        try:
+            done.set_result(func(*args))
+        except Exception as error:
+            done.set_exception(error)
+        return done
+
+    async def getaddrinfo(
+        self, host: str | bytes | None, port: str | bytes | int | None, **how: int
+    ) -> NoReturn:
+        name = host.decode("ascii", "replace") if isinstance(host, bytes) else host
+        raise Deadlock(_NO_NETWORK.format(where=name))
+
+    async def sock_connect(self, sock: socket.socket, address: object) -> NoReturn:
+        raise Deadlock(_NO_NETWORK.format(where=address))
+
+
+_NO_NETWORK = (
+    "code on the virtual clock opens a connection to {where}: its answer would come in real time, "
+    "which this clock does not know"
+)
+
+
+_STRAY = (
+    "a thread wakes the virtual clock, which cannot know when: in the next run it would be at "
+    "another time; await asyncio.to_thread(...), which runs here at once, in place of a thread"
+)
 
 
 class VirtualClock:
@@ -92,14 +154,14 @@ class RealClock:
     name: ClockName = "real"
 
     def now(self) -> float:
-        return time.perf_counter()
+        return _perf_counter()
 
     def __init__(self) -> None:
         self._alarm: Alarm | None = None
 
     async def sleep_until(self, when: float) -> None:
         # Timers may fire early, libuv's by up to 0.75 ms: ask until the time has truly come.
-        while (left := when - time.perf_counter()) > 0:
+        while (left := when - _perf_counter()) > 0:
             if kernel_has_timers():
                 await self._kept_alarm().at(when)
             else:
@@ -118,18 +180,19 @@ def clock(name: ClockName) -> Clock:
 def unix_s(clock: Clock) -> float:
     """The time of day, for wires that write one: seconds since 1970. On the virtual clock every
     run begins on the same day."""
-    return time.time() if clock.name == "real" else _VIRTUAL_DAY_S + clock.now()
+    return time.time() if clock.name == "real" else VIRTUAL_DAY_S + clock.now()
 
 
-def run(name: ClockName, main: Coroutine[Any, Any, T]) -> T:
-    """Run `main` to its end on a fresh loop of that clock. Ctrl-C cancels it, then raises."""
-    with asyncio.Runner(loop_factory=_loop_factory(name)) as runner:
+def run(name: ClockName, main: Coroutine[Any, Any, T], *, start_ns: int = 0) -> T:
+    """Run `main` to its end on a fresh loop of that clock. Ctrl-C cancels it, then raises. The
+    virtual clock begins at `start_ns`; the real one is when it is."""
+    with asyncio.Runner(loop_factory=_loop_factory(name, start_ns)) as runner:
         return runner.run(main)
 
 
-def _loop_factory(name: ClockName) -> Callable[[], asyncio.AbstractEventLoop]:
+def _loop_factory(name: ClockName, start_ns: int) -> Callable[[], asyncio.AbstractEventLoop]:
     if name == "virtual":
-        return VirtualLoop
+        return partial(VirtualLoop, start_ns=start_ns)
     if sys.platform == "win32":
         return asyncio.SelectorEventLoop
     import uvloop  # the virtual clock never pays for it
@@ -179,11 +242,16 @@ class _JumpSelector(selectors.BaseSelector):
     """Waits by moving `now_ns`: whole nanoseconds, so that times add up exactly, and at least one,
     so that every positive wait makes progress however close the deadline."""
 
-    def __init__(self) -> None:
-        self.now_ns = 0
+    def __init__(self, start_ns: int) -> None:
+        self.now_ns = start_ns
+        self.strays = False
+        """Whether a thread has meant to wake it."""
         self._keys: dict[FileDescriptorLike, selectors.SelectorKey] = {}
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if self.strays:
+            self.strays = False  # The loop is turned a few times more, to end its tasks.
+            raise Deadlock(_STRAY)
         if timeout is None:
             raise Deadlock(
                 "the virtual clock has no timer left to jump to, yet a task still waits: "

@@ -1,6 +1,7 @@
 """A server in this process as an httpx transport: its decided answers, played at their times.
 
-A call costs one wait however many chunks its answer has: nobody looks at a stream before it ends.
+A measured call costs one wait however many chunks its answer has: nobody looks at the stream before
+it ends. Whoever does so comes by httpx's own door, and has each chunk at its time.
 """
 
 import httpx

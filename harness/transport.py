@@ -1,7 +1,8 @@
 """The ONE way to make a measured call, over any httpx transport.
 
 `measure` is called under the client, so that nothing of our own stands between the clock and the
-wire. It never retries and never reads what an answer says.
+wire; `streamed` is the same for a client of somebody else's, that wants each piece of an answer as
+it comes. Neither ever retries or reads what an answer says.
 """
 
 import asyncio
@@ -9,6 +10,8 @@ import os
 import re
 import socket
 import ssl
+from collections import deque
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 import msgspec
@@ -90,6 +93,156 @@ async def measure(
         b"".join(chunks),
         told=decode_told(response.headers),
     )
+
+
+Tell = Callable[[Measured, bool], None]
+"""Takes a call that is over, its body left out, and whether the answer was waited for to its end:
+nobody knows how long it would have taken where it was not."""
+
+
+async def streamed(
+    transport: httpx.AsyncBaseTransport,
+    clock: Clock,
+    request: httpx.Request,
+    read_s: float | None,
+    tell: Tell,
+) -> httpx.Response:
+    """Send the request; the response is there with its head, and its body comes piece by piece.
+
+    `tell` hears of the call once: when its answer is whole or broken, or nobody wants the rest. An
+    answer is read as fast as it comes, whatever its client does meanwhile, so that no piece has
+    come later than it did. When nothing comes for `read_s`, that is a httpx.ReadTimeout.
+    """
+    write_draw(request)
+    call = Streamed(clock, read_s, tell)
+    try:
+        async with asyncio.timeout(read_s) as patience:
+            response = await transport.handle_async_request(request)
+    except TimeoutError as error:
+        raise call.broken(error, patience.expired()) from error
+    except BaseException as error:
+        call.broken(error)
+        raise
+    call.begin(response)
+    return httpx.Response(response.status_code, headers=response.headers, stream=call)
+
+
+class Streamed(httpx.AsyncByteStream):
+    """The body of an answer, and what is known of its call so far."""
+
+    def __init__(self, clock: Clock, read_s: float | None, tell: Tell) -> None:
+        self._clock = clock
+        self._read_s = read_s
+        self._tell: Tell | None = tell
+        self._start = clock.now()
+        self._first_byte: float | None = None
+        self._first_token: float | None = None
+        self._unfinished_line = b""
+        self._response: httpx.Response | None = None
+        self.reader: asyncio.Task[None] | None = None
+        """Reads what has not come with the head; None where all has."""
+        self._chunks: deque[bytes] = deque()
+        self._error: BaseException | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    def begin(self, response: httpx.Response) -> None:
+        self._response = response
+        if isinstance(response.stream, httpx.ByteStream):  # It has come as a whole.
+            self._take(b"".join(response.stream))
+            self._over(whole=True)
+        else:
+            self.reader = asyncio.get_running_loop().create_task(self._read(_stream(response)))
+
+    def broken(self, error: BaseException, expired: bool = False) -> BaseException:
+        """There is no more of it because of that; returned is what its client is to be told."""
+        if expired:
+            told = f"nothing came for {self._read_s:g} s"
+            self._say(failed(self._start, self._clock.now(), told))
+            return httpx.ReadTimeout(told)
+        if isinstance(error, httpx.TransportError | OSError):
+            # As `measure` has it: the cause says what a transport over another library calls it.
+            self._say(failed_by(error.__cause__ or error, self._start, self._clock.now()))
+        else:
+            self._over(whole=False)
+        return error
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            while self._chunks:
+                yield self._chunks.popleft()
+            if self._error is not None:
+                raise self._error
+            if self._tell is None:
+                return
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+
+    async def aclose(self) -> None:
+        """Whoever closes an answer that is not over wants no more of it."""
+        self._over(whole=False)
+        if self.reader is not None and not self.reader.done():
+            self.reader.cancel()
+            await asyncio.wait([self.reader])
+            assert self._response is not None
+            await _stream(self._response).aclose()  # It may not have begun to read.
+
+    async def _read(self, stream: httpx.AsyncByteStream) -> None:
+        pieces = aiter(stream)
+        patience = asyncio.timeout(None)
+        try:
+            while True:
+                async with asyncio.timeout(self._read_s) as patience:
+                    self._take(await anext(pieces))
+        except StopAsyncIteration:
+            self._over(whole=True)
+        except asyncio.CancelledError:
+            self._over(whole=False)
+            raise
+        except Exception as error:
+            self._error = self.broken(error, isinstance(error, TimeoutError) and patience.expired())
+        finally:
+            await stream.aclose()
+            self._wake()
+
+    def _take(self, chunk: bytes) -> None:
+        if not chunk:
+            return
+        if self._first_token is None:
+            now = self._clock.now()
+            self._first_byte = now if self._first_byte is None else self._first_byte
+            # Keep-alive lines are judged as whole lines, wherever the network has cut them.
+            lines = self._unfinished_line + chunk
+            self._first_token = None if is_keep_alive(lines) else now
+            self._unfinished_line = lines[lines.rfind(b"\n") + 1 :]
+        self._chunks.append(chunk)
+        self._wake()
+
+    def _over(self, whole: bool) -> None:
+        end = self._clock.now()
+        response = self._response
+        headers = NO_HEADERS if response is None else response.headers
+        self._say(
+            Measured(
+                self._start,
+                end if self._first_byte is None else self._first_byte,
+                end if self._first_token is None else self._first_token,
+                end,
+                0 if response is None else response.status_code,
+                headers,
+                b"",
+                told=decode_told(headers),
+            ),
+            whole,
+        )
+
+    def _say(self, took: Measured, whole: bool = True) -> None:
+        tell, self._tell = self._tell, None
+        if tell is not None:
+            tell(took, whole)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
 
 def _stream(response: httpx.Response) -> httpx.AsyncByteStream:

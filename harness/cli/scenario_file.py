@@ -25,7 +25,7 @@ def find_scenario(name: str) -> type[Scenario]:
     if path.suffix != ".py" or not path.is_file():
         known = ", ".join(SCENARIOS)
         raise LookupError(f"unknown scenario {name!r}: take {known}, or a path to a .py file")
-    module = _load(path)
+    module = load_file(path)
     found = [
         thing
         for thing in vars(module).values()
@@ -48,10 +48,10 @@ def source_of(scenario: Scenario) -> str | None:
 def load_again(source: str | None) -> None:
     """Make a pickled scenario of that file readable here; a forked process has it already."""
     if source is not None and _module_name(Path(source)) not in sys.modules:
-        _load(Path(source))
+        load_file(Path(source))
 
 
-def _load(path: Path) -> ModuleType:
+def load_file(path: Path) -> ModuleType:
     name = _module_name(path)
     spec = importlib.util.spec_from_file_location(name, path.absolute())
     assert spec is not None and spec.loader is not None

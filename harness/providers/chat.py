@@ -145,6 +145,14 @@ class ModelWire(Protocol):
     def BASE_PATH(self) -> str:
         """What clients' base URLs have after the host."""
 
+    @property
+    def HOSTS(self) -> tuple[str, ...]:
+        """Where the provider itself is reached; none where everybody has a server of their own."""
+
+    @property
+    def KEY_HEADERS(self) -> tuple[str, ...]:
+        """The headers that a client's key may stand in, in lower case."""
+
     def chat(self, at: Endpoint, ask: Ask) -> Call[Reply]:
         """Ask the model at this endpoint. An answer that is no Reply raises a ProviderFault."""
 

@@ -89,6 +89,7 @@ DEEPSEEK = DeepSeek(
     manner=Manner(full=False, thinks_in="reasoning_content", counts_cache=True),
     alive="keep-alive",
     blank_lines=True,
+    HOSTS=("api.deepseek.com",),
 )
 
 
@@ -139,6 +140,7 @@ QWEN = Qwen(
     extra=b'"enable_thinking":false',
     rules=COMMON,
     manner=Manner(full=False, thinks_in="reasoning_content"),
+    HOSTS=tuple(f"dashscope{place}.aliyuncs.com" for place in ("", "-intl", "-us")),
 )
 
 
@@ -281,6 +283,7 @@ MISTRAL = Mistral(
     asks_usage=False,
     rules=COMMON,
     manner=Manner(full=False, usage_in="finish", whole_calls=True),
+    HOSTS=("api.mistral.ai",),
 )
 
 DIALECTS: tuple[Dialect, ...] = (DEEPSEEK, QWEN, MISTRAL)

@@ -131,6 +131,8 @@ PORTKEY = Portkey(
     rules=RULES,
     manner=Manner(full=False),
     vendors={"gemini": "google", "mistral": "mistral-ai", "qwen": "dashscope"},
+    HOSTS=("api.portkey.ai",),
+    KEY_HEADERS=("x-portkey-api-key", "authorization"),
 )
 
 
@@ -148,6 +150,6 @@ class TokenMix(Gateway):
         return {"x-request-id": served.request_id}
 
 
-TOKENMIX = TokenMix("tokenmix", rules=RULES, manner=Manner(full=False))
+TOKENMIX = TokenMix("tokenmix", rules=RULES, manner=Manner(full=False), HOSTS=("api.tokenmix.ai",))
 
 GATEWAYS: dict[str, Gateway] = {of.NAME: of for of in (OPENROUTER, LITELLM, PORTKEY, TOKENMIX)}

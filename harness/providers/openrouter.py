@@ -159,4 +159,5 @@ OPENROUTER = OpenRouter(
     manner=Manner(thinks_in="reasoning", usage_in="always"),
     alive="OPENROUTER PROCESSING",
     vendors={"gemini": "google", "mistral": "mistralai"},
+    HOSTS=("openrouter.ai",),
 )

@@ -54,6 +54,7 @@ from harness.providers.call import (
 )
 
 NAME = "alipay-ai"
+HOSTS = ("openapi.alipay.com", "openapi-sandbox.dl.alipaydev.com")
 GATEWAY_PATH, CLIENT_PATH, KEYS_PATH = "/gateway.do", "/client/pay", "/_keys"
 QR_PREFIX = "https://qr.alipay.com/"
 Turned = Literal["rate_limited", "overloaded"]

@@ -48,6 +48,8 @@ class Anthropic:
 
     NAME: str = "anthropic"
     BASE_PATH: str = ""
+    HOSTS: tuple[str, ...] = ("api.anthropic.com",)
+    KEY_HEADERS: tuple[str, ...] = ("x-api-key", "authorization")
 
     # Client side
 

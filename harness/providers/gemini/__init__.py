@@ -49,6 +49,9 @@ _RPC = "type.googleapis.com/google.rpc."
 class Gemini:
     NAME: str = "gemini"
     BASE_PATH: str = ""
+    HOSTS: tuple[str, ...] = ("generativelanguage.googleapis.com",)
+    KEY_HEADERS: tuple[str, ...] = ("x-goog-api-key", "authorization")
+    """The second is its other base's. The key may also stand in the query, as `key`."""
 
     # Client side
 

@@ -66,6 +66,8 @@ class Dialect:
     """The comment that a stream's client is sent while it waits."""
     blank_lines: bool = False
     """Whether one who waits for a whole answer is sent blank lines."""
+    HOSTS: tuple[str, ...] = ()
+    KEY_HEADERS: tuple[str, ...] = ("authorization",)
 
     # Client side
 
@@ -163,7 +165,7 @@ class Dialect:
         return msgspec.json.encode(cards[0] if of else _Cards(cards))
 
 
-OPENAI = Dialect("openai")
+OPENAI = Dialect("openai", HOSTS=("api.openai.com",))
 
 
 def bearer(request: httpx.Request) -> str:

@@ -62,11 +62,13 @@ from harness.providers.stripe.requests import (
 )
 
 NAME = "stripe"
+HOSTS, KEY_HEADERS = ("api.stripe.com",), ("authorization",)
 ORDER_NO, USER, METHOD, PAYEE = "order_no", "user", "method", "payee"
 """Metadata that an app of ours writes to a payment; the API itself gives it no meaning."""
 
 __all__ = [
-    "METHOD", "NAME", "ORDER_NO", "PAYEE", "REFUND_WITH_FEE", "USER", "VERSION", "WITH_FEE",
+    "HOSTS", "KEY_HEADERS", "METHOD", "NAME", "ORDER_NO", "PAYEE", "REFUND_WITH_FEE", "USER",
+    "VERSION", "WITH_FEE",
     "CancelIntent", "Charge", "ConfirmIntent", "CreateEndpoint", "CreateIntent", "CreateRefund",
     "Found", "Head", "Listing", "Marks", "PaymentIntent", "Refund", "Refusal", "Status",
     "WebhookEndpoint", "cancel_intent", "confirm_intent", "create_endpoint", "create_intent",
