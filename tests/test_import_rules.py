@@ -21,8 +21,9 @@ FLOORS = (
     ("harness.in_process", "harness.http1"),
     ("harness.flow",),
     ("harness.load", "harness.stats"),
-    ("harness.report", "harness.pytest_plugin", "scenarios"),
+    ("harness.report", "scenarios"),
     ("harness.cli",),
+    ("harness.pytest_plugin",),
 )
 SIDEWAYS = {
     ("harness.load", "harness.stats"),

@@ -64,11 +64,13 @@ def checked(
     pays: Sequence[str] = (),
     rounds: int = 1,
     turns: int = 0,
+    given: Scenario | type[Scenario] | None = None,
 ) -> Setup:
     """The setup, or BadInput with all that is wrong, what the caller found before included.
 
     Its variants are the strategies, or, where `pays` names payment choices, those under the only
-    strategy.
+    strategy. A scenario that is `given` is the one; the name of it in the options is then no more
+    than a name.
     """
     clock = problems.clock(options.clock)
     seed = problems.whole("--seed", options.seed, 0, MOST_SEED)
@@ -80,7 +82,7 @@ def checked(
         else problems.number("--think-scale", options.think_scale, 0.0001, 1000)
     )
     port = problems.port("--port", options.port, clock)
-    scenario = _scenario(options, problems)
+    scenario = _scenario(options, given, problems)
     usual = USUAL.get(options.scenario, Usual())
     variants = _variants(options, usual, strategies, pays)
     pay = _payments(pays or [options.pay or usual.pay], problems)
@@ -147,12 +149,21 @@ def _outages(scenario: Scenario, speaking: Speaking) -> list[mocks_figures.Outag
     ]
 
 
-def _scenario(options: Options, problems: Problems) -> Scenario | None:
-    try:
-        scenario = problems.parameters(find_scenario(options.scenario), options.parameters)
-    except LookupError as error:
-        problems.add(str(error))
-        return None
+def _scenario(
+    options: Options, given: Scenario | type[Scenario] | None, problems: Problems
+) -> Scenario | None:
+    scenario: Scenario | None
+    if given is not None and not isinstance(given, type):
+        if options.parameters:
+            problems.add("--set is for a scenario's name or class: set them in the object itself")
+        scenario = given
+    else:
+        try:
+            kind = find_scenario(options.scenario) if given is None else given
+        except LookupError as error:
+            problems.add(str(error))
+            return None
+        scenario = problems.parameters(kind, options.parameters)
     if scenario is not None and scenario.turns < 1:
         problems.add(f"{options.scenario}: turns must be at least 1, not {scenario.turns}")
     return scenario

@@ -1,0 +1,1 @@
+"""The plugin in sessions of their own, as users have them."""
