@@ -12,6 +12,7 @@ from harness.cli.agent import agent
 from harness.cli.compare import compare
 from harness.cli.diff import diff
 from harness.cli.exits import INVALID, USAGE, BadInput
+from harness.cli.gate import gate
 from harness.cli.load import load
 from harness.cli.mocks import app as mocks
 from harness.cli.report import report
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.command()(agent)
 app.command()(compare)
 app.command()(diff)
+app.command()(gate)
 app.command()(load)
 app.command()(report)
 app.command()(selftest)

@@ -8,8 +8,9 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from harness.record import RunSummary, Tolerance, Verdict
+from harness.record import RunSummary, StagePart, Tolerance, Verdict
 from harness.report.costs import print_hanging
+from harness.report.diff_failures import failure_cells, failure_notes, told_failures
 from harness.report.effects import EXPLORATORY_NOTE
 from harness.report.forest import VERDICT_STYLES, Row, print_forest
 from harness.report.tables import print_heading
@@ -24,6 +25,7 @@ from harness.report.words import (
     told,
     tolerance_text,
 )
+from harness.stats.failures import FailureRow
 from harness.stats.run_diff import DiffRow
 
 PAIRED = (
@@ -43,11 +45,19 @@ PAIRED_SERIES = (
     "weather"
 )
 PAIRED_REAL = "intervals do not hold how runs differ, another hour or another machine"
+INTERLEAVED = (
+    "paired: in each round both sides, in fresh processes, met the same users with the same draws "
+    "at the same time, one half a gap after the other in an order by chance. So intervals hold how "
+    "processes and the minutes of this job differ, and not another machine; and as the sides share "
+    "its cores, what one computes may slow the other too"
+)
 UNPAIRED_SERIES = UNPAIRED.replace("rounds", "batches")
 NO_BATCHES = (
     "a run of one rate is one series, and one of these has no batches that could act as "
     "rounds: nothing tells how far chance moves its figures"
 )
+LEAST_TOLD_MS = 0.05
+"""Of a stage's change; a smaller one would be printed as nothing."""
 UNPAIRED_VIRTUAL = "with the same seed, parameters, rounds and turns, virtual runs are paired"
 
 
@@ -63,14 +73,21 @@ class OneRun(msgspec.Struct, frozen=True, kw_only=True):
     invalid_because: list[str]
 
 
+NAMES = ("A", "B")
+
+
 class Diff(msgspec.Struct, frozen=True, kw_only=True):
     """Run B less run A; negative is faster."""
 
+    names: tuple[str, str] = NAMES
+    """What A and B are called."""
     a: OneRun
     b: OneRun
     sentence: str
     verdict: Verdict
     paired: bool
+    interleaved: bool = False
+    """Whether both were played at the same time, round by round."""
     batches: list[int] = []
     """How many equal spans of A and of B act as rounds, where each is one series; 0 where there
     are none."""
@@ -80,7 +97,14 @@ class Diff(msgspec.Struct, frozen=True, kw_only=True):
     """What makes the runs unlike, and was overlooked because the user said so."""
     notes: list[str]
     """What else differs between them."""
+    remarks: list[str] = []
+    """What else to know of how they were measured."""
     rows: list[DiffRow]
+    failures: list[FailureRow] = []
+    """Turns without an answer."""
+    stages: list[StagePart] = []
+    """What each stage of the critical path has of the change of the mean, where that was asked;
+    the largest first."""
 
 
 def one_run(summary: RunSummary, results: str) -> OneRun:
@@ -96,9 +120,14 @@ def one_run(summary: RunSummary, results: str) -> OneRun:
 
 
 def diff_sentence(
-    rows: Sequence[DiffRow], verdict: Verdict, tolerance: Tolerance, batches: Sequence[int] = ()
+    rows: Sequence[DiffRow],
+    verdict: Verdict,
+    tolerance: Tolerance,
+    batches: Sequence[int] = (),
+    names: tuple[str, str] = NAMES,
 ) -> str:
     """The answer in one sentence."""
+    a, b = names
     known = [row for row in rows if row.known]
     primary = [row for row in rows if row.primary]
     asked = primary if primary and verdict != "regressed" else known
@@ -107,16 +136,16 @@ def diff_sentence(
     by = f" by more than {least}" if least else ""
     of = _name(primary[0]) if asked is primary else f"{len(some)} of {_figures(len(known))}"
     if verdict == "regressed":
-        return f"B is slower than A: {of} regressed{by}, {_most(some, tolerance)}"
+        return f"{b} is slower than {a}: {of} regressed{by}, {_most(some, tolerance)}"
     if verdict == "improved":
-        return f"B is faster than A: {of} improved{by}, {_most(some, tolerance)}"
+        return f"{b} is faster than {a}: {of} improved{by}, {_most(some, tolerance)}"
     if verdict == "unchanged":
         what = of if asked is primary else f"all of {_figures(len(known))}"
-        return f"B is as fast as A: {what} {f'within {least}' if least else 'the same'}"
+        return f"{b} is as fast as {a}: {what} {f'within {least}' if least else 'the same'}"
     if verdict == "cannot tell":
-        return f"cannot tell whether B is slower than A{by}: {of} {_open(some, batches)}"
+        return f"cannot tell whether {b} is slower than {a}{by}: {of} {_open(some, batches)}"
     few = "a run has no batches" if batches else "there are too few rounds or turns"
-    return f"unknown whether B is slower than A: {few}, or too many failed"
+    return f"unknown whether {b} is slower than {a}: {few}, or too many failed"
 
 
 def print_diff(diff: Diff, console: Console) -> None:
@@ -124,7 +153,8 @@ def print_diff(diff: Diff, console: Console) -> None:
     console.print(Text(diff.sentence, style=f"bold {VERDICT_STYLES.get(diff.verdict, '')}".strip()))
     for overlooked in diff.overlooked:
         print_hanging(Text("overlooked", "red"), Text(overlooked), console)
-    heading = f"B less A, with {level_text(diff.level)} intervals (below 0 is faster)"
+    a, b = diff.names
+    heading = f"{b} less {a}, with {level_text(diff.level)} intervals (below 0 is faster)"
     print_heading(heading, console)
     print_forest(list(_lines(diff.rows)), console, diff.tolerance)
     if diff.tolerance.amount:
@@ -132,30 +162,54 @@ def print_diff(diff: Diff, console: Console) -> None:
         console.print(Text(edges, style="dim"))
     if any(row.exploratory for row in diff.rows):
         console.print(Text(EXPLORATORY_NOTE, style="dim"))
+    if failed := told_failures(diff.failures):
+        print_heading(f"Turns that failed or never answered, in {a} and in {b}", console)
+        for row in failed:
+            strategy, ours, theirs, one_sided, word = failure_cells(row, diff.names)
+            print_hanging(f"  {strategy}", Text(f"{ours}, {theirs}  {word}"), console)
+            if one_sided:
+                console.print(Text(f"  {one_sided}", style="dim"), soft_wrap=True)
+    if told_stages := _stages(diff.stages):
+        print_heading(f"The mean turn by stages it waits for, {b} less {a}", console)
+        for stage, change in told_stages:
+            console.print(Text(f"  {stage:<10} {change}"), soft_wrap=True)
     console.print()
-    for note in [*_method(diff), *_other(diff.notes)]:
+    for note in [*_method(diff), *_other(diff), *diff.remarks]:
         print_hanging("note", Text(note), console)
-    for name, run in (("A", diff.a), ("B", diff.b)):
+    for name, run in zip(diff.names, (diff.a, diff.b), strict=True):
         console.print(Text(f"{name}  {run.results}"), soft_wrap=True)
 
 
 def diff_markdown(diff: Diff) -> str:
     """The same as a sentence, a table and a list, for a pull request."""
     lines = [f"**{diff.sentence}**", ""]
-    lines += [f"- overlooked: {_safe(text)}" for text in diff.overlooked]
+    lines += [f"- overlooked: {safe(text)}" for text in diff.overlooked]
     lines += [""] if diff.overlooked else []
+    a, b = diff.names
     lines += [
-        "| strategy | | A, ms | B, ms | change, ms | change, % | verdict |",
+        f"| strategy | | {a}, ms | {b}, ms | change, ms | change, % | verdict |",
         "|---|---|--:|--:|--:|--:|---|",
     ]
     lines += [f"| {' | '.join(_markdown_cells(row))} |" for row in diff.rows]
+    if failed := told_failures(diff.failures):
+        lines += ["", f"| turns that failed or never answered | {a} | {b} | | verdict |"]
+        lines += ["|---|--:|--:|---|---|"]
+        lines += [f"| {' | '.join(map(safe, failure_cells(row, diff.names)))} |" for row in failed]
+    if told_stages := _stages(diff.stages):
+        lines += ["", "| stage of the mean turn | change |", "|---|--:|"]
+        lines += [f"| {safe(stage)} | {change} |" for stage, change in told_stages]
     tolerance = tolerance_text(diff.tolerance)
     scale = f"intervals at {level_text(diff.level)}, tolerance {tolerance}; below 0 is faster"
     exploratory = [EXPLORATORY_NOTE] if any(row.exploratory for row in diff.rows) else []
-    notes = [scale, *exploratory, *_method(diff), *_other(diff.notes)]
-    lines += ["", *(f"- {_safe(note)}" for note in notes)]
-    lines += ["", f"A: `{diff.a.run_id}`, B: `{diff.b.run_id}`"]
+    notes = [scale, *exploratory, *_method(diff), *_other(diff), *diff.remarks]
+    lines += ["", *(f"- {safe(note)}" for note in notes)]
+    lines += ["", f"{a}: `{diff.a.run_id}`, {b}: `{diff.b.run_id}`"]
     return "\n".join(lines)
+
+
+def safe(text: str) -> str:
+    """A line of text that no table or list of Markdown breaks at."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def _name(row: DiffRow) -> str:
@@ -232,6 +286,12 @@ def _percent(row: DiffRow) -> Change | None:
 
 
 def _method(diff: Diff) -> list[str]:
+    return [*_pairs(diff), *failure_notes(diff.failures)]
+
+
+def _pairs(diff: Diff) -> list[str]:
+    if diff.interleaved:
+        return [INTERLEAVED]
     real = "real" in (diff.a.clock, diff.b.clock)
     if 0 in diff.batches:
         return [NO_BATCHES]
@@ -253,17 +313,18 @@ def _pairing(paired: bool, real: bool) -> str:
     return f"{PAIRED_SERIES}; {PAIRED_REAL}" if real else PAIRED_SERIES
 
 
-def _other(notes: Sequence[str]) -> list[str]:
-    return [f"A and B differ, which may be: {note}" for note in notes]
+def _other(diff: Diff) -> list[str]:
+    return [f"{' and '.join(diff.names)} differ, which may be: {note}" for note in diff.notes]
+
+
+def _stages(stages: Sequence[StagePart]) -> list[tuple[str, str]]:
+    """The largest first, each with its change; those too small to print are left out."""
+    large = [part for part in stages if abs(part.ms) >= LEAST_TOLD_MS]
+    return [(part.stage, told(Change(part.ms, part.lo_ms, part.hi_ms), "ms")) for part in large]
 
 
 def _markdown_cells(row: DiffRow) -> list[str]:
     name = f"**{row.strategy}**" if row.primary else row.strategy
     points = [point_text(point, n) for point, n in ((row.a, row.a_turns), (row.b, row.b_turns))]
     changes = [told(_ms(row), "ms"), told(_percent(row), "%")]
-    return [_safe(name), percentile(row.quantile), *points, *changes, _word(row)]
-
-
-def _safe(text: str) -> str:
-    """A line of text that no table or list of Markdown breaks at."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    return [safe(name), percentile(row.quantile), *points, *changes, _word(row)]

@@ -201,6 +201,12 @@ def test_a_terminal_colours_the_answer_and_nothing_else_does() -> None:
     assert "\x1b" not in printed(diff(SLOWER))
 
 
+def test_what_else_is_to_be_known_is_a_note() -> None:
+    of = diff(SAME, remarks=["only flow.py runs"])
+    assert "note  only flow.py runs" in printed(of)
+    assert "- only flow.py runs" in diff_markdown(of).splitlines()
+
+
 def test_markdown_is_a_sentence_a_table_and_a_list() -> None:
     of = diff(SAME, replace(SLOWER, strategy="a|b<c>"), FEW, NEVER, replace(OPEN, primary=True))
     first, _, *lines = diff_markdown(of).splitlines()
