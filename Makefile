@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: compare staging test thorough simulate bench-peers check readme lock clean
+.PHONY: compare staging test thorough simulate latency baseline bench-peers check readme lock clean
 
 compare: .venv/ready
 	$(BIN)/tollbench compare
@@ -22,6 +22,17 @@ thorough: .venv/ready .venv/sdk
 # Many runs each: coverage of intervals, false alarms, power. Minutes, so no part of the default run.
 simulate: .venv/ready
 	$(BIN)/python -m pytest -m slow --numprocesses auto --dist worksteal -s
+
+# Every flow on the virtual clock against its baseline: no noise of the machine is in it.
+latency: .venv/ready
+	$(BIN)/python -m pytest tests/benchmarks/test_flows.py --benchmark-only
+
+# What those flows, and those of docs/example, are held to, made anew: for a change that is meant.
+# Review it with `git diff`.
+baseline: .venv/ready
+	$(BIN)/python -m pytest tests/benchmarks/test_flows.py::test_flow -m "" --quiet \
+	  --numprocesses auto --dist worksteal --tollbench-update
+	cd docs/example && $(CURDIR)/$(BIN)/python -m pytest -p no:cacheprovider --quiet --tollbench-update
 
 # Beside the tools that people would otherwise use: twenty minutes on two quiet cores. Those that
 # `python -m tests.benchmarks.peers.install` has not installed are left out, by name.

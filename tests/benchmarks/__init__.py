@@ -1,1 +1,2 @@
-"""Benchmarks: what a turn and an analysis cost, and the same load under other people's tools."""
+"""Benchmarks: flows on the virtual clock, what the instrument costs, and the same load under other
+people's tools."""
