@@ -49,6 +49,8 @@ SERVERS = {
 }
 """They run until they are told to end: how to take any free port, what begins the line with the
 address, and where they are asked whether they are well."""
+SLOWER = ("tollbench compare --clock real", "tollbench load conversation", "locust ")
+"""Those that take their time on the real clock; what they do, other tests of the default run do."""
 STAGING = "locust -f scenarios/locustfile.py --headless --scenario app-chat"
 """Loads what `make staging` serves."""
 
@@ -165,7 +167,14 @@ def test_what_make_staging_serves_is_loaded_by_the_command_shown(tmp_path: Path)
 
 
 @pytest.mark.socket
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith(tuple(SHORTER))])
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(c, marks=pytest.mark.thorough if c.startswith(SLOWER) else ())
+        for c in COMMANDS
+        if c.startswith(tuple(SHORTER))
+    ],
+)
 def test_every_command_shown_runs(command: str, url: str, tmp_path: Path) -> None:
     shorter = next(more for name, more in SHORTER.items() if command.startswith(name))
     text = f"{command} {shorter}".replace("URL", url)
