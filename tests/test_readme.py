@@ -49,8 +49,8 @@ SERVERS = {
 }
 """They run until they are told to end: how to take any free port, what begins the line with the
 address, and where they are asked whether they are well."""
-SLOWER = ("tollbench compare --clock real", "tollbench load conversation", "locust ")
-"""Those that take their time on the real clock; what they do, other tests of the default run do."""
+QUICK = ("tollbench compare --confirm", "tollbench diff", "pytest")
+"""Those that the default run takes; what the others do, other tests of it do."""
 STAGING = "locust -f scenarios/locustfile.py --headless --scenario app-chat"
 """Loads what `make staging` serves."""
 
@@ -170,7 +170,7 @@ def test_what_make_staging_serves_is_loaded_by_the_command_shown(tmp_path: Path)
 @pytest.mark.parametrize(
     "command",
     [
-        pytest.param(c, marks=pytest.mark.thorough if c.startswith(SLOWER) else ())
+        pytest.param(c, marks=() if c.startswith(QUICK) else pytest.mark.thorough)
         for c in COMMANDS
         if c.startswith(tuple(SHORTER))
     ],

@@ -2,8 +2,8 @@
 
 import pytest
 
-ALWAYS = "conversation"
-"""The story whose flows every run of the tests plays."""
+ALWAYS = ("conversation", ("baseline", "prewarm+token_cache+parallel_confirm"))
+"""The story, and the strategies, that every run of the tests plays."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -11,12 +11,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("benchmark_only", False):
         return
     for item in items:
-        if _scenario_of(item) not in (None, ALWAYS):
+        if _is_left(item):
             item.add_marker(pytest.mark.thorough)
 
 
-def _scenario_of(item: pytest.Item) -> object:
-    """The story of one of the flows; None of any other test."""
-    if isinstance(item, pytest.Function) and item.originalname == "test_flow":
-        return item.callspec.params["scenario"]
-    return None
+def _is_left(item: pytest.Item) -> bool:
+    """Of the flows; of other tests none is."""
+    if not isinstance(item, pytest.Function) or item.originalname != "test_flow":
+        return False
+    story, strategies = ALWAYS
+    params = item.callspec.params
+    return params["scenario"] != story or params["strategy"] not in strategies

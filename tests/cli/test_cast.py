@@ -103,6 +103,7 @@ def test_all_wrong_choices_are_told_at_once() -> None:
 # Across providers
 
 
+@pytest.mark.thorough
 def test_providers_are_compared_under_one_strategy(tmp_path: Path) -> None:
     choice = ("--pay", "flat,stripe,stripe-list,flat+wechat-ai", "--strategy", "prewarm")
     args = ("compare", "routed", "--providers", *choice, *QUICK, "--json")

@@ -119,6 +119,7 @@ def test_json_tells_of_all_combinations_of_what_is_varied_and_nothing_else(
     assert factors == ({"prewarm", "token_cache", "prewarm:token_cache"} if "," in vary else {vary})
 
 
+@pytest.mark.thorough
 def test_a_sweep_stores_a_run_and_shows_a_column_for_each_share(tmp_path: Path) -> None:
     done = tollbench("compare", *SMALL, "--sweep-session-share", "--jobs", "2", cwd=tmp_path)
     assert done.code == 0

@@ -29,7 +29,8 @@ RUNS = {
     "load with workers, Ctrl-C": ((*LOAD, "--workers", "2"), True, 4),
 }
 THOROUGH = (
-    "workers, one process", "real clock, Ctrl-C", "real clock, one process", "load, Ctrl-C",
+    "no workers", "workers, one process", "real clock, Ctrl-C", "real clock, one process",
+    "load, Ctrl-C",
 )  # fmt: skip
 SOCKETS = [name for name, (args, _, _) in RUNS.items() if args == REAL or args[0] == "load"]
 

@@ -52,7 +52,8 @@ def silent() -> Iterator[str]:
         taken.close()
 
 
-@pytest.mark.parametrize("workers", ["2", pytest.param("3", marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("workers", ["2", "3"])
 def test_who_makes_the_load_changes_neither_when_nor_what(workers: str, folder: Path) -> None:
     one = tollbench("load", "conversation", *SHORT, cwd=folder)
     many = tollbench("load", "conversation", *SHORT, "--workers", workers, cwd=folder)

@@ -61,7 +61,7 @@ def test_it_runs_over_workers_even_under_the_name_of_another_module(tmp_path: Pa
     ]
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.thorough)])
 def test_a_bug_in_it_is_shown_ends_the_run_and_keeps_the_rounds_before(
     jobs: int, tmp_path: Path
 ) -> None:

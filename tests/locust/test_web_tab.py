@@ -69,6 +69,7 @@ def test_a_form_that_cannot_be_used_is_refused_where_it_was_filled_in(shown: Sho
     assert browser.ask("document.querySelector('tollbench-tab')") is None
 
 
+@pytest.mark.thorough
 def test_the_tab_is_one_of_locusts_own_and_moves_with_the_run(shown: Shown, tmp_path: Path) -> None:
     browser, served = shown
     served.move(so_far(60))

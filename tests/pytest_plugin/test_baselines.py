@@ -143,6 +143,7 @@ def test_a_baseline_that_cannot_be_read_fails_the_test(stored: User) -> None:
     result.stdout.fnmatch_lines(["*there is no baseline of conversation/prewarm at results/base/*"])
 
 
+@pytest.mark.thorough
 def test_the_folder_is_an_option_of_the_ini_file_and_begins_at_the_root(user: User) -> None:
     user.pytester.makeini("[pytest]\ntollbench_baseline = kept\n")
     user.write(shop=SHOP, test_it=TESTS)

@@ -69,6 +69,7 @@ def test_functions_of_one_name_in_two_files_do_not_overwrite_each_other(two_shop
     assert _p50_ms(two_shops) < 1500
 
 
+@pytest.mark.thorough
 def test_nor_is_the_faster_one_taken_for_the_other_when_they_are_compared(user: User) -> None:
     user.write(shop=SHOP, other=SLOWER, test_a=TEST.format(shop="other"))
     user.run("--tollbench-update").assert_outcomes(passed=1)
@@ -78,6 +79,7 @@ def test_nor_is_the_faster_one_taken_for_the_other_when_they_are_compared(user: 
     result.stdout.fnmatch_lines([REFUSED.format("test_a.py::test_buy")])
 
 
+@pytest.mark.thorough
 def test_the_slower_one_has_regressed_and_holds_nothing(two_shops: User) -> None:
     two_shops.run("-k", "test_a", "--tollbench-update").assert_outcomes(passed=1, deselected=1)
     for order in (["test_a.py", "test_b.py"], ["test_b.py", "test_a.py"]):
@@ -115,6 +117,7 @@ def test_closures_in_a_parametrized_test_do_not_either(user: User) -> None:
     assert _p50_ms(user) == 100.0
 
 
+@pytest.mark.thorough
 def test_a_name_of_its_own_mends_it(two_shops: User) -> None:
     named = TEST.format(shop="other").replace(SMALL, f"{SMALL}, name='slow/buy'")
     two_shops.write(test_b=named)
@@ -122,6 +125,7 @@ def test_a_name_of_its_own_mends_it(two_shops: User) -> None:
     two_shops.run().assert_outcomes(passed=2)
 
 
+@pytest.mark.thorough
 def test_one_flow_played_alike_in_two_tests_shares_its_baseline(two_shops: User) -> None:
     two_shops.write(test_b=TEST.format(shop="shop"))
     two_shops.run("--tollbench-update").assert_outcomes(passed=2)
