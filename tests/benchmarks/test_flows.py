@@ -1,7 +1,7 @@
 """Every strategy of every story on the virtual clock, held to its baseline to the microsecond.
 
 `make latency` plays them all and shows pytest-benchmark's table; `make baseline` writes what they
-are held to. The default run of the tests holds one story to it, `make thorough` the others.
+are held to. The default run of the tests holds two of them to it, `make thorough` the others.
 """
 
 from pathlib import Path
