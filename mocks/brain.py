@@ -171,6 +171,11 @@ _PROSE = {
         "and the merchant has been told, so there is nothing left for you to do. "
     )
     + _CLOSING,
+    "ordered": (
+        "Your order of {amount} {currency} to {payee} is made. Open your {method} and scan the "
+        "code to pay it; until you have done so, no money has left your account, and none will. "
+    )
+    + _CLOSING,
     "declined": (
         "I am sorry, your payment of {amount} {currency} to {payee} with your {method} was "
         "declined, and no money has left your account. You could try another payment method. "

@@ -108,7 +108,8 @@ class Agent:
             legs = legs_of(_order_no(flow, self._user), self._user, await self._read(flow, wish))
             whole = Payment(legs[0].bill, self._user, _as_payment(wish))
             act = settle_bill(flow, self._payers[lane], legs)
-            told, outcome = await self._end(flow, act, facts.of_payment(whole), "paid")
+            good_end = self._payers[lane].good_end
+            told, outcome = await self._end(flow, act, facts.of_payment(whole), good_end)
             self.receipts.append(Receipt(facts.reference(whole), whole, lane, outcome, legs))
             return told
 
@@ -192,7 +193,8 @@ class Agent:
                 return Settlement("declined")
             return await self._settle(flow, lane, payment)
 
-        told, outcome = await self._end(flow, act(), facts.of_payment(payment), "paid")
+        good_end = self._payers[lane].good_end
+        told, outcome = await self._end(flow, act(), facts.of_payment(payment), good_end)
         self.receipts.append(Receipt(facts.reference(payment), payment, lane, outcome))
         return told
 

@@ -31,12 +31,12 @@ async def settle_bill(flow: Flow, payer: Payer, legs: Sequence[Payment]) -> Sett
     flow.cold = payer.has_sessions
     ends = await asyncio.gather(*(_settle_leg(flow, payer, leg) for leg in legs))
     outcomes = {end.outcome for _, end in ends}
-    if outcomes == {"paid"}:
+    if outcomes == {payer.good_end}:
         fee_minor = sum(end.fee_minor for _, end in ends)
         flow.fee_minor += fee_minor
-        return Settlement("paid", fee_minor)
+        return Settlement(payer.good_end, fee_minor)
     pairs = zip(ends, legs, strict=True)
-    paid = [(at, leg) for (at, end), leg in pairs if at and end.outcome == "paid"]
+    paid = [(at, leg) for (at, end), leg in pairs if at and end.outcome == payer.good_end]
     back = await asyncio.gather(*(voided(flow, payer, at, leg) for at, leg in paid))
     if "unknown" in outcomes or not all(back):
         return Settlement("unknown")

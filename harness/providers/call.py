@@ -46,13 +46,17 @@ class Endpoint:
     """Where a provider is, and what opens it; keys are never printed.
 
     `account` is who the key belongs to, where a wire names both; `peer_key` is the provider's own
-    public key in PEM, where it signs its answers.
+    public key in PEM, where it signs its answers. `key_id` and `peer_key_id` are what the wire
+    calls these keys by, and `app` is which of the account's apps asks, where it has such names.
     """
 
     base_url: str
     key: str
     account: str = ""
     peer_key: str = ""
+    key_id: str = ""
+    peer_key_id: str = ""
+    app: str = ""
 
     def url(self, path: str) -> httpx.URL:
         return _url(self.base_url + path)

@@ -6,8 +6,11 @@ from typing import Literal
 
 import msgspec
 
-Outcome = Literal["paid", "declined", "refunded", "reversed", "unknown", "error", "ok", "running"]
-"""How a turn ended. "ok" is the good end of a turn that pays nothing; "running" is none at all: the
+Outcome = Literal[
+    "paid", "ordered", "declined", "refunded", "reversed", "unknown", "error", "ok", "running"
+]
+"""How a turn ended. "ordered" is the good end where nobody is there to pay: the order was made and
+is closed again. "ok" is the good end of a turn that pays nothing; "running" is none at all: the
 turn was in flight when its run was cut off, and has the times until then."""
 
 FAILED: frozenset[Outcome] = frozenset({"error", "unknown"})

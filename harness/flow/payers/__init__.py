@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from harness.flow.flow import Flow
 from harness.flow.wish import Wish
@@ -63,6 +63,10 @@ class Payer(Protocol):
     """One payment provider, seen from the agent. Every method may raise ProviderFault."""
 
     @property
+    def good_end(self) -> Outcome:
+        """How a payment ends that goes well: "paid", or "ordered" where nobody is there to pay."""
+
+    @property
     def has_sessions(self) -> bool:
         """Without sessions there is nothing to warm or to keep, and `open_session` calls nobody."""
 
@@ -90,3 +94,12 @@ class Payer(Protocol):
     ) -> Settlement | Stale:
         """Outcome "refunded" when the money is on its way back, "declined" when the rules
         forbid it."""
+
+
+@runtime_checkable
+class Connects(Protocol):
+    """A payer that may say so too: a connection to its provider can be opened ahead of a payment.
+    Who has sessions needs none: opening one ahead opens the connection as well."""
+
+    async def connect(self, flow: Flow) -> None:
+        """As `flow.connect` to where the provider is."""

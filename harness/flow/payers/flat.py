@@ -24,6 +24,7 @@ _OUTCOMES: dict[wire.State, Outcome] = {
 class Flat:
     """One app's client. It keeps nothing between calls."""
 
+    good_end: Outcome = "paid"
     has_sessions = False
 
     def __init__(self, at: Endpoint) -> None:

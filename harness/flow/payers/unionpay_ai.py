@@ -24,6 +24,7 @@ class UnionpayAi:
     """One app's client. Idempotency keys are made from business numbers, so that a second try has
     the key of the first."""
 
+    good_end: Outcome = "paid"
     has_sessions = True
 
     def __init__(self, at: Endpoint) -> None:

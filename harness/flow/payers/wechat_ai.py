@@ -23,6 +23,7 @@ class WechatAi:
     """One app's client. All its users share the sealing key, which it fetches at the start and
     again when it expires or the provider says that it is retired."""
 
+    good_end: Outcome = "paid"
     has_sessions = True
 
     def __init__(self, at: Endpoint) -> None:
