@@ -11,7 +11,8 @@ import re
 import socket
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Literal
 
 import httpx
 import msgspec
@@ -21,6 +22,35 @@ from harness.providers.sse import is_keep_alive
 from harness.providers.told import Told, decode_told, write_draw
 
 NO_HEADERS = httpx.Headers()
+
+DIALED = "dialed"
+"""The extension by which a response says how its connection was opened, if it was for it, and the
+attribute by which an error says it."""
+
+
+PhaseName = Literal["dns", "tcp", "tls"]
+"""What opening a connection takes: to look up the host's name, to connect, to shake hands."""
+
+
+class Phase(msgspec.Struct, frozen=True):
+    """One of the phases; times are the clock's seconds."""
+
+    name: PhaseName
+    start: float
+    end: float
+    done: bool
+    """False where it failed, or was cut off."""
+
+
+class Dialed(msgspec.Struct, frozen=True):
+    """What a call waited for until it had its connection, or knew that it gets none.
+
+    Each phase begins where the one before it ended, and the last ends when all is `ready`. There is
+    none where the call waited for a connection that somebody else was opening.
+    """
+
+    ready: float
+    phases: tuple[Phase, ...] = ()
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -43,6 +73,9 @@ class Measured(msgspec.Struct, frozen=True):
     """The same in words that all such faults share: no address, port or file is in them."""
     told: Told | None = None
     """What a mock meant to take."""
+    dialed: Dialed | None = None
+    """None where a connection stood open, or the transport does not say. It is a part of the call,
+    which begins before it."""
 
 
 class MeasuringTransport(httpx.AsyncBaseTransport):
@@ -51,6 +84,12 @@ class MeasuringTransport(httpx.AsyncBaseTransport):
     async def exchange(self, clock: Clock, request: httpx.Request, patience_s: float) -> Measured:
         """What `measure` does, for this transport."""
         raise NotImplementedError
+
+    async def connect(self, clock: Clock, url: httpx.URL, patience_s: float) -> Measured | None:
+        """Open a connection to there that the next call finds open: what that took, as of a call
+        that has no answer. None where one stands open or is being opened, or this transport has
+        none to open."""
+        return None
 
 
 async def measure(
@@ -80,7 +119,7 @@ async def measure(
         return failed(start, clock.now(), out_of_patience(patience_s))
     except (httpx.TransportError, OSError) as error:
         # Transports over another library name their own errors; the cause says what it was.
-        return failed_by(error.__cause__ or error, start, clock.now())
+        return failed_by(error.__cause__ or error, start, clock.now(), _dialed(vars(error)))
     first_byte = end if first_byte is None else first_byte
     first_token = end if first_token is None else first_token
     return Measured(
@@ -92,6 +131,7 @@ async def measure(
         response.headers,
         b"".join(chunks),
         told=decode_told(response.headers),
+        dialed=_dialed(response.extensions),
     )
 
 
@@ -139,6 +179,7 @@ class Streamed(httpx.AsyncByteStream):
         self._first_token: float | None = None
         self._unfinished_line = b""
         self._response: httpx.Response | None = None
+        self._dialed: Dialed | None = None
         self.reader: asyncio.Task[None] | None = None
         """Reads what has not come with the head; None where all has."""
         self._chunks: deque[bytes] = deque()
@@ -147,6 +188,7 @@ class Streamed(httpx.AsyncByteStream):
 
     def begin(self, response: httpx.Response) -> None:
         self._response = response
+        self._dialed = _dialed(response.extensions)
         if isinstance(response.stream, httpx.ByteStream):  # It has come as a whole.
             self._take(b"".join(response.stream))
             self._over(whole=True)
@@ -161,7 +203,8 @@ class Streamed(httpx.AsyncByteStream):
             return httpx.ReadTimeout(told)
         if isinstance(error, httpx.TransportError | OSError):
             # As `measure` has it: the cause says what a transport over another library calls it.
-            self._say(failed_by(error.__cause__ or error, self._start, self._clock.now()))
+            cause, dialed = error.__cause__ or error, _dialed(vars(error))
+            self._say(failed_by(cause, self._start, self._clock.now(), dialed))
         else:
             self._over(whole=False)
         return error
@@ -231,6 +274,7 @@ class Streamed(httpx.AsyncByteStream):
                 headers,
                 b"",
                 told=decode_told(headers),
+                dialed=self._dialed,
             ),
             whole,
         )
@@ -250,17 +294,27 @@ def _stream(response: httpx.Response) -> httpx.AsyncByteStream:
     return response.stream
 
 
+def _dialed(told: Mapping[str, object]) -> Dialed | None:
+    dialed = told.get(DIALED)
+    return dialed if isinstance(dialed, Dialed) else None
+
+
 def out_of_patience(patience_s: float) -> str:
     return f"no whole answer within {patience_s:g} s"
 
 
-def failed(start: float, end: float, fault: str, kind: str = "") -> Measured:
+def failed(
+    start: float, end: float, fault: str, kind: str = "", dialed: Dialed | None = None
+) -> Measured:
     """`kind` is by default the fault itself."""
-    return Measured(start, end, end, end, 0, NO_HEADERS, b"", fault, kind or fault)
+    kind = kind or fault
+    return Measured(start, end, end, end, 0, NO_HEADERS, b"", fault, kind, dialed=dialed)
 
 
-def failed_by(error: BaseException, start: float, end: float) -> Measured:
-    return failed(start, end, f"{type(error).__name__}: {error}", _kind_of(error))
+def failed_by(
+    error: BaseException, start: float, end: float, dialed: Dialed | None = None
+) -> Measured:
+    return failed(start, end, f"{type(error).__name__}: {error}", _kind_of(error), dialed)
 
 
 def _kind_of(error: BaseException) -> str:

@@ -18,11 +18,11 @@ from msgspec import structs
 from harness import draws
 from harness.clock import Clock
 from harness.flow.inbox import Inbox, Notice
-from harness.providers.call import Call, ProviderFault, Unreachable, cause
+from harness.providers.call import Call, Endpoint, ProviderFault, Unreachable, cause
 from harness.providers.told import DrawKey, Told, name_draw
 from harness.providers.trace import TRACEPARENT
 from harness.record import Outcome
-from harness.transport import measure
+from harness.transport import Measured, MeasuringTransport, measure
 
 T = TypeVar("T")
 
@@ -31,6 +31,15 @@ PATIENCE_S = 30.0
 
 NOTIFY = "notify"
 """The stage in which a turn waits for a provider's notice; it is no call of the app's."""
+
+PRECONNECT = "preconnect"
+"""The stage in which a connection is opened ahead of the first call."""
+
+NO_CALLS = frozenset({NOTIFY, PRECONNECT, "dns", "tcp", "tls"})
+"""The stages of a provider in which nothing is asked of it."""
+
+_DONE = 200
+"""The status of what went well and has no status of its own."""
 
 
 @dataclass(slots=True)
@@ -46,6 +55,9 @@ class World:
     inbox: Inbox | None = None
     """Where the app is told of payments, if it can be reached at all."""
     leaks: int = 0
+    tells_connections: bool = False
+    """Whether the opening of a connection is told apart from the call that it was opened for, and
+    pre-warming may open one ahead. On mocks it is not: there it takes no time worth telling."""
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):
@@ -130,9 +142,10 @@ class Flow:
             )
             raise
         told = took.told
+        start = self.begun(call.provider, took)
         self.spans.append(
             Span(
-                stage, call.provider, took.start, took.first_byte, took.first_token, took.end,
+                stage, call.provider, start, took.first_byte, took.first_token, took.end,
                 took.status, attempt, told, whole=whole,
             )
         )  # fmt: skip
@@ -145,6 +158,37 @@ class Flow:
         except ProviderFault as fault:
             self.spans[-1] = structs.replace(self.spans[-1], fault=cause(fault))
             raise
+
+    def begun(self, provider: str, took: Measured) -> float:
+        """When a call had its connection, if the world tells that apart: then what opening it took
+        is recorded, a span a phase. Else it is when the call began."""
+        if not self.world.tells_connections or took.dialed is None:
+            return took.start
+        for phase in took.dialed.phases:
+            end, status = phase.end, _DONE if phase.done else 0
+            self._attempts[phase.name] += 1
+            attempt = self._attempts[phase.name]
+            self.spans.append(
+                Span(phase.name, provider, phase.start, end, end, end, status, attempt, None)
+            )
+        return took.dialed.ready
+
+    async def connect(self, provider: str, at: Endpoint) -> None:
+        """Open a connection to there ahead of the first call, unless one stands open; nobody needs
+        to wait for it. That it cannot be opened is no fault of the turn."""
+        transport, start = self.world.transport, self.now()
+        if not isinstance(transport, MeasuringTransport):
+            return
+        try:
+            took = await transport.connect(self.world.clock, at.url(""), PATIENCE_S)
+        except asyncio.CancelledError:
+            self._preconnected(provider, start, self.now(), 0)
+            raise
+        if took is None:
+            return
+        self.begun(provider, took)
+        fault = cause(Unreachable(took.fault, what=took.fault_kind)) if took.fault else ""
+        self._preconnected(provider, took.start, took.end, 0 if fault else _DONE, fault)
 
     @contextmanager
     def step(self, stage: str) -> Iterator[None]:
@@ -173,7 +217,7 @@ class Flow:
     ) -> Notice | None:
         """The provider's next notice of that order, or None when none came in time."""
         assert self.world.inbox is not None, "nothing can be told to an app without an inbox"
-        start, status, notice = self.now(), 200, None
+        start, status, notice = self.now(), _DONE, None
         try:
             async with asyncio.timeout(patience_s):
                 notice = await self.world.inbox.next(order_no)
@@ -214,6 +258,19 @@ class Flow:
             bug = None if fork.cancelled() else fork.exception()
             if bug is not None and not isinstance(bug, ProviderFault):
                 raise bug
+
+    def _preconnected(
+        self, provider: str, start: float, end: float, status: int, fault: str = ""
+    ) -> None:
+        """Its phases say what a call may have waited for, and it encloses them."""
+        self._attempts[PRECONNECT] += 1
+        attempt = self._attempts[PRECONNECT]
+        self.spans.append(
+            Span(
+                PRECONNECT, provider, start, end, end, end, status, attempt, None, fault,
+                whole=True,
+            )
+        )  # fmt: skip
 
     async def cut(self) -> None:
         """End every fork where it is, also those that forks begin; what they meet is no news."""

@@ -2,7 +2,7 @@
 
 It decides when a session is opened or refreshed; how is the payer's business. A token is never
 given out for another method than it was opened for. Where the provider has no sessions there is
-nothing to decide.
+nothing to decide but whether to connect ahead.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.flow.flow import Flow
-from harness.flow.payers import Payer, Session
+from harness.flow.payers import Connects, Payer, Session
 from harness.flow.strategy import Strategy
 from harness.providers.call import ProviderFault
 
@@ -32,10 +32,14 @@ class Wallet:
 
     def warm(self, flow: Flow) -> None:
         """Pre-warming: begin to open a session before the wish is understood, for the method used
-        last, since no other is known yet. A kept session that is still good makes it needless."""
-        if not (self._strategy.prewarm and self._payer.has_sessions):
+        last, since no other is known yet. A kept session that is still good makes it needless.
+        Without sessions it is the connection that is opened, where that is told of."""
+        if not self._strategy.prewarm:
             return
-        if not self._usable(flow, self._method):
+        if not self._payer.has_sessions:
+            if flow.world.tells_connections and isinstance(self._payer, Connects):
+                flow.fork(self._payer.connect(flow))
+        elif not self._usable(flow, self._method):
             self._warm = (self._method, self._open(flow, self._method))
 
     async def session(self, flow: Flow, method: str) -> Session:

@@ -21,7 +21,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, open_ones: set[Connection], idle_ones: deque[Connection]) -> None:
         """It enters and leaves `open_ones` by itself, and enters `idle_ones` after each call that
-        leaves it of use."""
+        leaves it of use, or when it is told to rest."""
         self.lost = False
         self.idle_since = 0.0
         """On time.perf_counter."""
@@ -72,10 +72,21 @@ class Connection(asyncio.Protocol):
             answer.fail(Expired())
             self._end(answer)
 
+    def rest(self) -> None:
+        """Of use to whoever calls next."""
+        self.idle_since = time.perf_counter()
+        self._idle_ones.append(self)
+
     def close(self) -> None:
         self.lost = True
         if self._transport is not None:
             self._transport.abort()
+
+    def abandon(self) -> None:
+        """Its opening was cut off. uvloop may have told that it was made, and will not tell that it
+        is lost."""
+        self.close()
+        self._open_ones.discard(self)
 
     # What the loop tells
 
@@ -115,8 +126,7 @@ class Connection(asyncio.Protocol):
             self._timer = None
         # A server that answers before it has the whole request may never read the rest.
         if answer.keeps and not self.lost and not self._transport.get_write_buffer_size():
-            self.idle_since = time.perf_counter()
-            self._idle_ones.append(self)
+            self.rest()
         else:
             self.close()
         self._wake()

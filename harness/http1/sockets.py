@@ -1,4 +1,5 @@
-"""Calls over a pool of kept connections, each timed by the connection that carries it.
+"""Calls over a pool of kept connections, each timed by the connection that carries it, and the
+opening of that told apart.
 
 Requests go as they stand and answers are taken as they stand: no retry, redirect, proxy, cookie or
 compression of its own.
@@ -9,19 +10,27 @@ import ssl
 import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import cast
 
 import httpx
 
 from harness.clock import Clock
 from harness.http1.connection import Connection, Expired
+from harness.http1.dial import Origin, Steps, dial
 from harness.http1.wire import Incoming, encode_request
 from harness.providers.lean import LeanHeaders
 from harness.providers.told import decode_told, write_draw
-from harness.transport import Measured, MeasuringTransport, failed, failed_by, out_of_patience
-
-Origin = tuple[str, str, int]
-"""Scheme, host and port: what a connection leads to."""
+from harness.transport import (
+    DIALED,
+    NO_HEADERS,
+    Dialed,
+    Measured,
+    MeasuringTransport,
+    failed,
+    failed_by,
+    out_of_patience,
+)
 
 
 class Sockets(MeasuringTransport):
@@ -38,10 +47,13 @@ class Sockets(MeasuringTransport):
         self.opened = 0
         """Connections opened so far."""
         self.calls = 0
-        """Requests sent so far: `calls - opened` of them on a kept connection."""
+        """Requests sent so far: `calls - opened` of them on a kept connection, but for those that
+        were opened ahead and not used."""
         self._idle_s = idle_s
         self._idle: dict[Origin, deque[Connection]] = defaultdict(deque)
         self._open: set[Connection] = set()
+        self._ahead: dict[Origin, asyncio.Future[float]] = {}
+        """Those being opened ahead that no call waits for yet; it tells when that was over."""
         self._tls: ssl.SSLContext | None = None
 
     async def exchange(self, clock: Clock, request: httpx.Request, patience_s: float) -> Measured:
@@ -51,13 +63,14 @@ class Sockets(MeasuringTransport):
         that this client cannot carry is raised.
         """
         write_draw(request)
+        origin = self._origin(request)
         start = clock.now()
-        origin = _origin(request)
+        steps = Steps(clock.now, start)
         message = await _message(request)
         try:
-            connection = await self._connection(origin, patience_s)
+            connection = await self._connection(origin, patience_s, steps)
         except (OSError, Expired) as error:
-            return _failed(error, patience_s, start, clock.now())
+            return _failed(error, patience_s, start, clock.now(), steps.dialed)
         answer = Incoming(clock.now)
         waiter = connection.ask(message, answer)
         connection.expire_at(start + patience_s)
@@ -67,7 +80,7 @@ class Sockets(MeasuringTransport):
             connection.give_up(answer)
             raise
         if answer.error is not None:
-            return _failed(answer.error, patience_s, start, answer.end)
+            return _failed(answer.error, patience_s, start, answer.end, steps.dialed)
         headers = LeanHeaders(answer.headers, "iso-8859-1")
         return Measured(
             start,
@@ -78,24 +91,55 @@ class Sockets(MeasuringTransport):
             headers,
             b"".join(answer.chunks),
             told=decode_told(headers),
+            dialed=steps.dialed,
         )
+
+    async def connect(self, clock: Clock, url: httpx.URL, patience_s: float) -> Measured | None:
+        """Open a connection that the next call to there takes, unless one is idle. Who calls while
+        it is being opened waits for it; only the first does."""
+        origin = self._origin(httpx.Request("GET", url))
+        if origin in self._ahead or self._idle_ones(origin):
+            return None
+        start = clock.now()
+        steps = Steps(clock.now, start)
+        ahead = self._ahead[origin] = asyncio.get_running_loop().create_future()
+        try:
+            async with _patient(patience_s):
+                (await self._dialed(origin, steps)).rest()
+        except Expired:
+            told = f"no connection within {patience_s:g} s"
+            return failed(start, clock.now(), told, dialed=steps.dialed)
+        except OSError as error:
+            return failed_by(error, start, clock.now(), steps.dialed)
+        finally:
+            if self._ahead.get(origin) is ahead:
+                del self._ahead[origin]
+            if not ahead.done():
+                ahead.set_result(steps.at)
+        end = steps.at
+        return Measured(start, end, end, end, 0, NO_HEADERS, b"", dialed=steps.dialed)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """For httpx's own client. Of its timeouts, those for connecting and for reading hold."""
         limits = cast(dict[str, float | None], request.extensions.get("timeout", {}))
-        origin = _origin(request)
+        origin = self._origin(request)
+        steps = Steps(time.perf_counter, time.perf_counter())
         message = await _message(request)
         try:
-            connection = await self._connection(origin, limits.get("connect"))
-        except Expired as error:
-            raise httpx.ConnectTimeout("no connection in time", request=request) from error
-        except OSError as error:
-            raise httpx.ConnectError(str(error), request=request) from error
+            connection = await self._connection(origin, limits.get("connect"), steps)
+        except (OSError, Expired) as error:
+            raise _unconnected(error, request, steps.dialed) from error
         answer = Incoming(time.perf_counter, in_pieces=True)
         connection.ask(message, answer)
         body = _Body(connection, answer, limits.get("read"))
         await body.head()
-        return httpx.Response(answer.status, headers=answer.headers, stream=body, request=request)
+        return httpx.Response(
+            answer.status,
+            headers=answer.headers,
+            stream=body,
+            request=request,
+            extensions={DIALED: steps.dialed},
+        )
 
     async def aclose(self) -> None:
         """Close every connection; calls that still run on one become faults."""
@@ -104,43 +148,54 @@ class Sockets(MeasuringTransport):
         while self._open:  # The loop tells each of them in one of its next rounds.
             await asyncio.sleep(0)
 
-    async def _connection(self, origin: Origin, patience_s: float | None) -> Connection:
+    def _origin(self, request: httpx.Request) -> Origin:
+        """Where the request goes. What TLS trusts is read before the first call there begins."""
+        origin = _origin(request)
+        if origin[0] == "https":
+            self._tls = self._tls or _tls()
+        return origin
+
+    async def _connection(
+        self, origin: Origin, patience_s: float | None, steps: Steps
+    ) -> Connection:
         connection = self._kept(origin)
         if connection is None:
-            try:
-                async with asyncio.timeout(patience_s) as patience:
-                    connection = await self._connected(origin)
-            except TimeoutError:  # Which may be the network's too.
-                if patience.expired():
-                    raise Expired from None
-                raise
+            async with _patient(patience_s):
+                connection = await self._opened_ahead(origin, steps)
+                connection = connection or await self._dialed(origin, steps)
         self.calls += 1
         return connection
 
     def _kept(self, origin: Origin) -> Connection | None:
+        idle = self._idle_ones(origin)
+        return idle.pop() if idle else None
+
+    def _idle_ones(self, origin: Origin) -> deque[Connection]:
+        """Those that may be of use, the newest last, which is for sure."""
         idle = self._idle[origin]
         oldest = time.perf_counter() - self._idle_s
         while idle and (idle[0].lost or idle[0].idle_since <= oldest):
             idle.popleft().close()
-        while idle:
-            connection = idle.pop()
-            if not connection.lost:
-                return connection
-        return None
+        while idle and idle[-1].lost:
+            idle.pop()
+        return idle
 
-    async def _connected(self, origin: Origin) -> Connection:
-        scheme, host, port = origin
-        if scheme == "https":
-            self._tls = self._tls or _tls()
+    async def _opened_ahead(self, origin: Origin, steps: Steps) -> Connection | None:
+        """The one that is being opened ahead, for the first who asks. It may not have come about,
+        or a call that came later has been quicker to take it."""
+        ahead = self._ahead.pop(origin, None)
+        if ahead is None:
+            return None
+        steps.wait_until(await ahead)
+        return self._kept(origin)
+
+    async def _dialed(self, origin: Origin, steps: Steps) -> Connection:
+        connection = Connection(self._open, self._idle[origin])
         try:
-            _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: Connection(self._open, self._idle[origin]),
-                host,
-                port,
-                ssl=self._tls if scheme == "https" else None,
-            )
-        except UnicodeError as error:  # as Python says before anybody is asked for the name
-            raise OSError(f"{host!r} is no name of a host") from error
+            await dial(origin, connection, self._tls if origin[0] == "https" else None, steps)
+        except BaseException:
+            connection.abandon()
+            raise
         self.opened += 1
         return connection
 
@@ -214,10 +269,35 @@ async def _message(request: httpx.Request) -> bytes:
         return encode_request(request)
 
 
-def _failed(error: Exception, patience_s: float, start: float, end: float) -> Measured:
+def _failed(
+    error: Exception, patience_s: float, start: float, end: float, dialed: Dialed | None
+) -> Measured:
     if isinstance(error, Expired):
-        return failed(start, end, out_of_patience(patience_s))
-    return failed_by(error, start, end)
+        return failed(start, end, out_of_patience(patience_s), dialed=dialed)
+    return failed_by(error, start, end, dialed)
+
+
+def _unconnected(
+    error: Exception, request: httpx.Request, dialed: Dialed | None
+) -> httpx.TransportError:
+    """The same in httpx's words; it says how far the opening came."""
+    told: httpx.TransportError = httpx.ConnectError(str(error), request=request)
+    if isinstance(error, Expired):
+        told = httpx.ConnectTimeout("no connection in time", request=request)
+    vars(told)[DIALED] = dialed
+    return told
+
+
+@asynccontextmanager
+async def _patient(patience_s: float | None) -> AsyncIterator[None]:
+    """Raises Expired when that is over."""
+    try:
+        async with asyncio.timeout(patience_s) as patience:
+            yield
+    except TimeoutError:  # Which may be the network's too.
+        if patience.expired():
+            raise Expired from None
+        raise
 
 
 def _tls() -> ssl.SSLContext:

@@ -14,6 +14,7 @@ from harness.flow.payers import Payment, Refund, Session, Settlement, Stale, ses
 from harness.flow.strategy import Strategy, all_strategies
 from harness.flow.wallet import Wallet
 from harness.providers.call import Overloaded
+from harness.record import Outcome
 from tests.worlds import ALL_THREE, BASELINE, PREWARM, TOKEN_CACHE, USUAL
 
 OPENING_S = 1.0
@@ -26,6 +27,7 @@ class Payer:
     number among both, are faults."""
 
     failing: set[int] = field(default_factory=set)
+    good_end: Outcome = "paid"
     has_sessions: bool = True
     opened: list[str] = field(default_factory=list)
     refreshed: list[str] = field(default_factory=list)

@@ -265,8 +265,8 @@ def test_a_cancelled_call_ends_its_connection(loop: str) -> None:
 
 
 class Hooked(RealClock):
-    """Does something when it is asked for the time of an answer: a call asks at its start, for its
-    patience, and then for each piece that has come."""
+    """Does something when it is asked for the time of an answer: a call asks at its start, when it
+    is connected, for its patience, and then for each piece that has come."""
 
     def __init__(self, then: Callable[[], None]) -> None:
         self.then = then
@@ -274,7 +274,7 @@ class Hooked(RealClock):
 
     def now(self) -> float:
         self.asked += 1
-        if self.asked == 3:
+        if self.asked == 4:
             self.then()
         return super().now()
 
