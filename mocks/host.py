@@ -11,8 +11,9 @@ from harness.clock import Clock
 from harness.providers import GATEWAYS, MODELS
 from harness.providers.call import Endpoint
 from mocks.alipay_ai import AlipayAi
-from mocks.alipay_ai import credentials as alipay_credentials
+from mocks.alipay_v3 import AlipayV3
 from mocks.courier import Deliver
+from mocks.credentials import CREDENTIALS
 from mocks.figures import Outage
 from mocks.flat import Flat
 from mocks.gateway import Gateway
@@ -21,8 +22,10 @@ from mocks.model import Model
 from mocks.profile import GatewayProfile, ModelProfile, PaymentProfile, figures
 from mocks.setting import Setting
 from mocks.stripe import Stripe
+from mocks.unionpay import Unionpay
 from mocks.unionpay_ai import UnionpayAi
 from mocks.wechat_ai import WechatAi
+from mocks.wechatpay import Wechatpay
 
 
 class Mock(Protocol):
@@ -55,6 +58,9 @@ PAYMENTS: dict[str, MakePayment] = {
     "stripe": Stripe,
     "unionpay-ai": UnionpayAi,
     "alipay-ai": AlipayAi,
+    "alipay-v3": AlipayV3,
+    "unionpay": Unionpay,
+    "wechatpay": Wechatpay,
 }
 
 KEYS: dict[str, str] = {"stripe": "sk_test_mock_api_key"}
@@ -151,9 +157,7 @@ def endpoints(base_url: str, config: MockConfig) -> dict[str, Endpoint]:
     """Where a client of this process finds each mock behind this door, and what opens it. A client
     of mocks in another process asks them for the keys that were made there."""
     payments = {
-        name: Endpoint(f"{base_url}/{name}", key_of(profile.provider))
-        if profile.provider != "alipay-ai"
-        else alipay_endpoint(f"{base_url}/{name}", *alipay_credentials())
+        name: _payment_endpoint(f"{base_url}/{name}", profile.provider)
         for name, profile in config.pay.items()
     }
     models = {
@@ -163,8 +167,9 @@ def endpoints(base_url: str, config: MockConfig) -> dict[str, Endpoint]:
     return payments | models
 
 
-def alipay_endpoint(url: str, app_id: str, private_key: str, public_key: str) -> Endpoint:
-    return Endpoint(url, private_key, app_id, public_key)
+def _payment_endpoint(url: str, provider: str) -> Endpoint:
+    keyed = CREDENTIALS.get(provider)
+    return keyed.here(url) if keyed else Endpoint(url, key_of(provider))
 
 
 def provenance(config: MockConfig) -> dict[str, str]:

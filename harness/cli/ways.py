@@ -12,10 +12,10 @@ from harness.clock import RealClock
 from harness.flow.flow import PATIENCE_S
 from harness.flow.inbox import Inbox
 from harness.http1 import Sockets
-from harness.providers import alipay_ai
 from harness.providers.call import Endpoint, Unreachable
 from harness.transport import measure
-from mocks.host import alipay_endpoint, endpoints
+from mocks.credentials import CREDENTIALS, Keyed
+from mocks.host import endpoints
 
 
 @contextlib.asynccontextmanager
@@ -39,16 +39,15 @@ async def socket_way(setup: Setup, base_url: str) -> AsyncIterator[Way]:
             inbox.url = await stack.enter_async_context(inbox_server(inbox))
         at = endpoints(base_url, setup.mocks)
         for lane, profile in setup.mocks.pay.items():
-            if profile.provider == "alipay-ai":
-                at[lane] = await _alipay(transport, at[lane].base_url)
+            if keyed := CREDENTIALS.get(profile.provider):
+                at[lane] = await _keyed(transport, keyed, at[lane].base_url)
         yield Way(transport, at, inbox)
 
 
-async def _alipay(transport: httpx.AsyncBaseTransport, base_url: str) -> Endpoint:
+async def _keyed(transport: httpx.AsyncBaseTransport, keyed: Keyed, base_url: str) -> Endpoint:
     """With the keys that the mocks' own process has made."""
-    call = alipay_ai.fetch_keys(base_url)
+    call = keyed.ask(base_url)
     took = await measure(transport, RealClock(), call.request, PATIENCE_S)
     if took.fault:
         raise Unreachable(took.fault)
-    keys = call.decode(took.status, took.headers, took.body)
-    return alipay_endpoint(base_url, keys.app_id, keys.app_private_key, keys.alipay_public_key)
+    return call.decode(took.status, took.headers, took.body)

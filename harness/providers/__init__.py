@@ -4,6 +4,7 @@ from types import ModuleType
 
 from harness.providers import (
     alipay_ai,
+    alipay_v3,
     anthropic,
     dialects,
     flat,
@@ -11,17 +12,22 @@ from harness.providers import (
     gemini,
     openai,
     stripe,
+    unionpay,
     unionpay_ai,
     wechat_ai,
+    wechatpay,
 )
 from harness.providers.chat import ModelWire
 
 PAYMENTS: dict[str, ModuleType] = {
     wechat_ai.NAME: wechat_ai,
     alipay_ai.NAME: alipay_ai,
+    alipay_v3.NAME: alipay_v3,
     flat.NAME: flat,
     stripe.NAME: stripe,
     unionpay_ai.NAME: unionpay_ai,
+    unionpay.NAME: unionpay,
+    wechatpay.NAME: wechatpay,
 }
 
 GATEWAYS = gateways.GATEWAYS

@@ -51,6 +51,13 @@ def write_draw(request: httpx.Request) -> None:
         request.headers[DRAW_HEADER] = encode_draw(key)
 
 
+def forget_draw(request: httpx.Request) -> None:
+    """Say it to nobody: the request goes to somebody real."""
+    request.extensions.pop(_EXTENSION, None)
+    if DRAW_HEADER in request.headers:
+        del request.headers[DRAW_HEADER]
+
+
 def read_draw(request: httpx.Request) -> DrawKey | None:
     """However it was said. None: a foreign client is served, with draws of the mock's own."""
     key: DrawKey | None = request.extensions.get(_EXTENSION)

@@ -7,6 +7,7 @@ conversation and the turn, so that whoever reads it knows the turn without havin
 
 import re
 from functools import lru_cache
+from hashlib import blake2b
 
 import httpx
 import msgspec
@@ -40,6 +41,13 @@ class Trace(msgspec.Struct, frozen=True, gc=False):
     run: int
     conversation: int
     turn: int
+
+
+def number_of(run_id: str, *place: int | str) -> int:
+    """The 64 bits that trace ids of that run begin with; where turns of several strategies and
+    rounds go by one number, those of the strategy and round."""
+    told = "/".join(map(str, (run_id, *place)))
+    return int.from_bytes(blake2b(told.encode(), digest_size=8).digest())
 
 
 def run_prefix(run: int) -> str:

@@ -35,6 +35,7 @@ from harness.providers.told import DrawKey
 from mocks.alipay_ai import trades as tell
 from mocks.alipay_ai.trades import APP_ID, SELLER_ID, SETTLED, Trade, terms_of
 from mocks.courier import Courier
+from mocks.figures import Approval, WebhookTerms
 from mocks.keys import signing_pair
 from mocks.ledger import Ledger, No, Refused, Terms
 from mocks.profile import PaymentProfile
@@ -64,7 +65,7 @@ def credentials() -> tuple[str, str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class Call:
     """The call that is being decided: which, when it came, and when its answer ends."""
 
     key: DrawKey
@@ -74,10 +75,10 @@ class _Call:
 
 class AlipayAi:
     """A mock is a function of a request; the state behind it is its trades and books. `key` opens
-    nothing here: apps sign with a pair of keys."""
+    nothing here: apps sign with a pair of keys. Where the profile has no notices or no approval,
+    nobody is told of a trade, or asked for a password."""
 
     def __init__(self, setting: Setting, profile: PaymentProfile, *, key: str = "") -> None:
-        assert profile.webhook and profile.approval
         fee = profile.fee
         self.ledger = Ledger(
             lambda terms: fee.of(terms.amount_minor, setting.exchange(fee.currency, terms.currency))
@@ -87,14 +88,7 @@ class AlipayAi:
         self._overhead = profile.overhead
         self._approval = profile.approval
         self._human_scale = setting.lifetime_scale
-        self._courier = Courier(
-            setting.clock,
-            self._desk.delays,
-            profile.webhook,
-            setting.deliver,
-            wire.is_receipt,
-            setting.lifetime_scale,
-        )
+        self._courier = self._courier_of(setting, profile.webhook) if profile.webhook else None
         self._key = signing_pair("alipay")[0]
         self._apps = {APP_ID: signing_pair("alipay-app")[1]}
         self._trades: dict[str, Trade] = {}
@@ -113,13 +107,14 @@ class AlipayAi:
             return self._desk.refuse(guest, *answer)
         delay_s = draws.microseconds(self._desk.delays.overhead_s(guest.key, self._overhead))
         queue_s = self._desk.capacity.wait_s(guest.arrived, delay_s)
-        call = _Call(guest.key, guest.arrived, guest.arrived + queue_s + delay_s)
-        answer = wire.encode_reply(asked, self._decide(asked, call), self._key)
+        call = Call(guest.key, guest.arrived, guest.arrived + queue_s + delay_s)
+        answer = wire.encode_reply(asked, self.carry_out(asked, call), self._key)
         return self._desk.answer(guest, delay_s, *answer, queue_s=queue_s)
 
-    def _decide(
-        self, asked: wire.Asked | wire.Submitted | wire.Refused, call: _Call
+    def carry_out(
+        self, asked: wire.Asked | wire.Submitted | wire.Refused, call: Call
     ) -> Reply | Refusal:
+        """What it says to that, on whatever wire it was asked."""
         if isinstance(asked, wire.Refused):
             return asked.why
         if isinstance(asked, wire.Submitted):
@@ -135,7 +130,7 @@ class AlipayAi:
                 return self._of_known(asked.biz, call)
 
     def _of_known(
-        self, biz: Query | Refund | RefundQuery | Close | Cancel, call: _Call
+        self, biz: Query | Refund | RefundQuery | Close | Cancel, call: Call
     ) -> Reply | Refusal:
         """A trade is looked up by Alipay's own number, where it is named."""
         known = (
@@ -162,7 +157,7 @@ class AlipayAi:
 
     # Paying
 
-    def _pay_in_client(self, asked: wire.Submitted, call: _Call) -> Reply | Refusal:
+    def _pay_in_client(self, asked: wire.Submitted, call: Call) -> Reply | Refusal:
         buyer_id = asked.buyer_id or BUYER_ID
         if isinstance(asked.order, str):
             trade = self._by_qr_code.get(asked.order) or refusal("ACQ.TRADE_NOT_EXIST")
@@ -177,19 +172,20 @@ class AlipayAi:
         refused = self._pay(trade, call)
         return refused or tell.accepted(trade, self._beijing(call.now))
 
-    def _pay_by_code(self, biz: Pay, notify_url: str, call: _Call) -> Reply | Refusal:
+    def _pay_by_code(self, biz: Pay, notify_url: str, call: Call) -> Reply | Refusal:
         """A buyer of a large amount enters a password first, which takes a person's time."""
         terms = terms_of(biz, f"2088{biz.auth_code[-12:]:0>12}", "code")
         trade = self._open(biz, terms, notify_url, call)
         if isinstance(trade, Refusal):
             return trade
         self._collect(trade, call.now)
-        if terms.amount_minor > PASSWORD_ABOVE_MINOR and trade.entry.state == "open":
-            self._wait_for_password(trade, call)
+        large = terms.amount_minor > PASSWORD_ABOVE_MINOR
+        if self._approval and large and trade.entry.state == "open":
+            self._wait_for_password(trade, self._approval, call)
             return tell.waiting(trade)
         return self._pay(trade, call) or tell.paid(trade)
 
-    def _precreate(self, biz: Precreate, notify_url: str, call: _Call) -> Reply | Refusal:
+    def _precreate(self, biz: Precreate, notify_url: str, call: Call) -> Reply | Refusal:
         trade = self._open(biz, terms_of(biz, "", ""), notify_url, call)
         if isinstance(trade, Refusal):
             return trade
@@ -200,7 +196,7 @@ class AlipayAi:
         return Reply(code="10000", msg="Success", out_trade_no=trade.order_no, qr_code=qr_code)
 
     def _open(
-        self, biz: AppPay | Pay | Precreate, terms: Terms, notify_url: str, call: _Call
+        self, biz: AppPay | Pay | Precreate, terms: Terms, notify_url: str, call: Call
     ) -> Trade | Refusal:
         """The trade of these terms, which may have been begun before."""
         entry = self.ledger.open(terms)
@@ -223,7 +219,7 @@ class AlipayAi:
         self._trades[terms.order_no] = self._by_trade_no[trade.trade_no] = trade
         return trade
 
-    def _pay(self, trade: Trade, call: _Call) -> Refusal | None:
+    def _pay(self, trade: Trade, call: Call) -> Refusal | None:
         """None when it was paid now."""
         if trade.entry.state == "open" and self._capture(trade, call.now):
             notice = tell.notice_of_payment(trade)
@@ -238,18 +234,18 @@ class AlipayAi:
         trade.paid_s = self._unix_s(now)
         return True
 
-    def _wait_for_password(self, trade: Trade, call: _Call) -> None:
+    def _wait_for_password(self, trade: Trade, approval: Approval, call: Call) -> None:
         if trade.pays_at is not None:
             return
-        p50_s, p99_s = self._approval.p50_s, self._approval.p99_s
-        takes_s = self._desk.delays.drawn_s(call.key, "approve", p50_s, p99_s) * self._human_scale
+        takes_s = self._desk.delays.timed_s(call.key, "approve", approval)
+        takes_s *= self._human_scale
         trade.pays_at = call.ends + draws.microseconds(takes_s)
 
         def notice() -> Notice | None:
             self._collect(trade, self._clock.now())
             return tell.notice_of_payment(trade) if trade.paid_s else None
 
-        self._tell(trade, "paid", _Call(call.key, call.now, trade.pays_at), notice)
+        self._tell(trade, "paid", Call(call.key, call.now, trade.pays_at), notice)
 
     def _collect(self, trade: Trade, now: float) -> None:
         """The buyer may have entered the password meanwhile."""
@@ -258,7 +254,7 @@ class AlipayAi:
 
     # What comes after
 
-    def _refund(self, trade: Trade, biz: Refund, call: _Call) -> Reply | Refusal:
+    def _refund(self, trade: Trade, biz: Refund, call: Call) -> Reply | Refusal:
         """Without a number of its own a refund goes by the order's, and has to be a whole one."""
         amount_minor, entry = minor(biz.refund_amount), trade.entry
         refund_no = biz.out_request_no or entry.order_no
@@ -280,7 +276,7 @@ class AlipayAi:
         self.ledger.void(trade.order_no)
         return tell.done(trade)
 
-    def _cancel(self, trade: Trade, call: _Call) -> Reply | Refusal:
+    def _cancel(self, trade: Trade, call: Call) -> Reply | Refusal:
         if trade.entry.refunds:
             return refusal("ACQ.REASON_TRADE_REFUND_FEE_ERR", out_trade_no=trade.order_no)
         was_paid = trade.entry.state == "paid"
@@ -298,10 +294,10 @@ class AlipayAi:
         return Reply(code="10000", msg="Success", out_trade_no=biz.out_trade_no, retry_flag="N")
 
     def _tell(
-        self, trade: Trade, what: str, call: _Call, notice: Callable[[], Notice | None]
+        self, trade: Trade, what: str, call: Call, notice: Callable[[], Notice | None]
     ) -> None:
         """By a notice, signed anew at each try."""
-        if not trade.notify_url:
+        if not trade.notify_url or self._courier is None:
             return
 
         def make() -> httpx.Request | None:
@@ -312,6 +308,16 @@ class AlipayAi:
             return wire.encode_notice(trade.notify_url, told, at, self._key)
 
         self._courier.send(call.key, what, call.ends, make)
+
+    def _courier_of(self, setting: Setting, webhook: WebhookTerms) -> Courier:
+        return Courier(
+            setting.clock,
+            self._desk.delays,
+            webhook,
+            setting.deliver,
+            wire.is_receipt,
+            setting.lifetime_scale,
+        )
 
     def _unix_s(self, when: float) -> float:
         """The time of day at that time of the clock."""

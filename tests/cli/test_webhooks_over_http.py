@@ -18,13 +18,14 @@ from harness.flow.payers import Payment, Settlement, sessionless
 from harness.flow.payers.alipay_ai import AlipayAi
 from harness.flow.wish import Wish
 from harness.http1 import Sockets
-from harness.providers import alipay_ai, stripe
+from harness.providers import stripe
 from harness.providers.call import Call, Endpoint
 from harness.providers.stripe import events
 from harness.providers.stripe.objects import PaymentIntent, WebhookEndpoint
 from harness.providers.stripe.requests import CreateEndpoint, CreateIntent
 from harness.transport import measure
-from mocks.host import MockConfig, alipay_endpoint, key_of
+from mocks.credentials import CREDENTIALS
+from mocks.host import MockConfig, key_of
 from mocks.profile import PaymentProfile, load
 
 pytestmark = pytest.mark.socket
@@ -96,11 +97,8 @@ async def _until(happened: Callable[[], bool]) -> None:
 
 
 async def _paid_by_alipay(app: App) -> Flow:
-    keys = await app.ask(alipay_ai.fetch_keys(f"{app.url}/alipay-ai"))
-    at = alipay_endpoint(
-        f"{app.url}/alipay-ai", keys.app_id, keys.app_private_key, keys.alipay_public_key
-    )
-    payer, flow = AlipayAi(at, app.inbox, 0.01, 0.01), app.flow()
+    at = await app.ask(CREDENTIALS["alipay-ai"].ask(f"{app.url}/alipay-ai"))
+    payer, flow = AlipayAi(at, app.inbox, lambda luck: 0.01), app.flow()
     settled = await payer.authorize(flow, sessionless("card"), PAYMENT)
     assert settled == Settlement("paid", 17)
     return flow

@@ -17,6 +17,7 @@ from harness.flow.inbox import Inbox
 from harness.flow.payers import Payment, Refund, Settlement, sessionless
 from harness.flow.payers.alipay_ai import NOTICE_PATIENCE_S, AlipayAi
 from harness.flow.wish import Wish
+from harness.laws import Lognormal
 from harness.providers import alipay_ai as wire
 from harness.providers.alipay_ai import trade
 from harness.providers.call import Endpoint, Malformed, Overloaded, ProviderFault, Unreachable
@@ -50,7 +51,7 @@ class App:
     def __post_init__(self) -> None:
         self.inbox = Inbox("http://app/notices")
         self.mock = Mock(Setting(clock=self.clock, seed=1, deliver=self._deliver), self.of)
-        self.payer = AlipayAi(self.at, self.inbox, 4.0, 4.0)
+        self.payer = AlipayAi(self.at, self.inbox, lambda luck: 4.0)
 
     def flow(self, turn: int = 0, *, seed: int = 1, think_scale: float = 1.0) -> Flow:
         world = World(
@@ -140,7 +141,7 @@ def test_a_decline_is_told_at_once_and_nobody_waits_for_a_notice() -> None:
 
 def test_a_user_takes_the_same_time_in_every_strategy_and_another_in_the_next_turn() -> None:
     async def story(app: App) -> list[float]:
-        app.payer = AlipayAi(app.at, app.inbox, 4.0, 15.0)
+        app.payer = AlipayAi(app.at, app.inbox, Lognormal(4.0, 15.0).quantile)
         approvals = []
         for n, turn in enumerate((0, 0, 1)):
             flow = app.flow(turn)
@@ -163,7 +164,7 @@ def test_a_persons_time_is_scaled_as_thinking_is() -> None:
 
 def test_who_shares_a_bill_approves_in_their_own_time_and_side_by_side() -> None:
     async def story(app: App) -> None:
-        app.payer = AlipayAi(app.at, app.inbox, 4.0, 15.0)
+        app.payer = AlipayAi(app.at, app.inbox, Lognormal(4.0, 15.0).quantile)
         flow = app.flow()
         legs = [Payment(f"alice-0-{n}", f"alice-{n}", WISH, "alice-0", 9160) for n in range(2)]
         settled = await asyncio.gather(*(app.pay(leg, flow) for leg in legs))

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from harness.providers import anthropic as wire
 from harness.providers import sse
-from harness.providers.anthropic import ANTHROPIC, VERSION
+from harness.providers.anthropic import ANTHROPIC, BEARER, VERSION
 from harness.providers.call import Endpoint
 from harness.providers.chat import (
     Ask,
@@ -248,3 +248,9 @@ def test_arguments_that_are_no_object_reach_a_client_so_that_it_cannot_take_them
 def test_the_client_never_prints_its_key() -> None:
     call = ANTHROPIC.chat(Endpoint("http://model", "sk-ant-secret"), ASKS["the least"][0])
     assert "secret" not in repr(call)
+
+
+def test_a_token_goes_as_a_bearer_token_and_as_nothing_else() -> None:
+    ask = Ask(model="m", messages=[Message("user", "hi")])
+    request = ANTHROPIC.chat(Endpoint("http://model", "a-token", key_id=BEARER), ask).request
+    assert ("x-api-key" in request.headers, ANTHROPIC.key_of(request)) == (False, "a-token")

@@ -4,9 +4,10 @@ It knows no wire format. There are no sessions. What the user's client answers i
 be a payment, as Alipay says of its own: a signed notice of this app's order is, or a query.
 """
 
+from collections.abc import Callable
+
 import httpx
 
-from harness import draws
 from harness.clock import unix_s
 from harness.flow.flow import Flow
 from harness.flow.inbox import Inbox, Notice
@@ -14,7 +15,7 @@ from harness.flow.payers import Payment, Refund, Session, Settlement, Stale, ses
 from harness.flow.wish import Wish
 from harness.providers import alipay_ai as wire
 from harness.providers.alipay_ai import trade
-from harness.providers.call import Endpoint, Malformed, Unreachable
+from harness.providers.call import Endpoint, Malformed, Unreachable, code_name
 from harness.record import Outcome
 
 NOTICE_PATIENCE_S = 10.0
@@ -27,18 +28,21 @@ class AlipayAi:
     """One app's client. It keeps every order that it signed, as any of them may be told of at any
     time, and more than once."""
 
+    good_end: Outcome = "paid"
     has_sessions = False
 
-    def __init__(
-        self, at: Endpoint, inbox: Inbox, approval_p50_s: float, approval_p99_s: float
-    ) -> None:
+    def __init__(self, at: Endpoint, inbox: Inbox, approval_s: Callable[[float], float]) -> None:
+        """`approval_s` is how long a person takes to approve, by their luck."""
         self._at = at
-        self._approval_s = approval_p50_s, approval_p99_s
+        self._approval_s = approval_s
         self._orders: dict[str, Wish] = {}
         self._notify_url = inbox.register(wire.NAME, self._receive)
 
     async def start(self, flow: Flow) -> None:
         """The keys are there: nothing is fetched."""
+
+    async def connect(self, flow: Flow) -> None:
+        await flow.connect(wire.NAME, self._at)
 
     async def open_session(self, flow: Flow, user: str, method: str) -> Session:
         return sessionless(method)
@@ -51,14 +55,14 @@ class AlipayAi:
         # Those who share a bill approve a leg each, and in their own time.
         leg = payment.order_no.removeprefix(payment.bill) if payment.bill else ""
         luck = flow.draw(_APPROVE, leg)
-        await flow.person(_APPROVE, draws.lognormal(luck, *self._approval_s))
+        await flow.person(_APPROVE, self._approval_s(luck))
         submit = wire.submit(self._at, order, payment.user, payment.wish.method)
         told = await flow.call("pay", submit)
         if isinstance(told, trade.Refusal):
             if told.sub_code in trade.DECLINES:
                 return Settlement("declined")
             if told.sub_code != trade.PAID_BEFORE:
-                raise Malformed(f"the order was refused: {told.sub_code}")
+                raise Malformed(f"the order was refused: {code_name(told.sub_code)}")
         else:
             notice = await flow.notice(wire.NAME, payment.order_no, patience_s=NOTICE_PATIENCE_S)
             if notice is not None:
@@ -99,7 +103,7 @@ class AlipayAi:
             return Settlement("refunded", _fee_minor(told))
         if told.sub_code in trade.REFUND_FORBIDDEN:
             return Settlement("declined")
-        raise Malformed(f"refund refused: {told.sub_code}")
+        raise Malformed(f"refund refused: {code_name(told.sub_code)}")
 
     def _signed(self, flow: Flow, payment: Payment) -> str:
         wish = self._orders[payment.order_no] = payment.wish

@@ -8,7 +8,7 @@ authenticate is as good as declined, and its intent is canceled so that nobody c
 from harness.flow.flow import Flow
 from harness.flow.payers import Payment, Refund, Session, Settlement, Stale, sessionless
 from harness.providers import stripe as wire
-from harness.providers.call import Endpoint, Malformed
+from harness.providers.call import Endpoint, Malformed, code_name
 from harness.record import Outcome
 
 TEST_CARD = "pm_card_visa"
@@ -23,6 +23,7 @@ _BACK = ("succeeded", "pending")
 class Stripe:
     """One app's client, which pays everything with one card."""
 
+    good_end: Outcome = "paid"
     has_sessions = False
 
     def __init__(self, at: Endpoint, card: str = TEST_CARD) -> None:
@@ -32,6 +33,9 @@ class Stripe:
 
     async def start(self, flow: Flow) -> None:
         pass
+
+    async def connect(self, flow: Flow) -> None:
+        await flow.connect(wire.NAME, self._at)
 
     async def open_session(self, flow: Flow, user: str, method: str) -> Session:
         return sessionless(method)
@@ -44,7 +48,7 @@ class Stripe:
         if isinstance(told, wire.Refusal):
             if told.declined:
                 return Settlement("declined")
-            raise Malformed(f"payment refused: {told.code or told.type}")
+            raise Malformed(f"payment refused: {code_name(told.code or told.type)}")
         if told.status == "requires_action":
             await self._cancel(flow, payment, told.id)
             return Settlement("declined")

@@ -49,6 +49,7 @@ from harness.providers.call import (
     RateLimited,
     Unauthorized,
     Unreachable,
+    code_name,
     fault_of,
     parse,
 )
@@ -108,7 +109,13 @@ def submit(at: Endpoint, order: str, buyer_id: str, channel: str) -> Call[Reply 
 
 def fetch_keys(base_url: str) -> Call[Keys]:
     request = httpx.Request("GET", httpx.URL(base_url + KEYS_PATH))
-    return Call(NAME, request, lambda status, _, body: _keys(status, body))
+    return Call(NAME, request, lambda status, _, body: decode_keys(status, body))
+
+
+def decode_keys(status: int, body: bytes) -> Keys:
+    if status != 200:
+        raise fault_of(status, str(status))
+    return parse(body, Keys)
 
 
 def decode_notice(at: Endpoint, request: httpx.Request) -> Notice | None:
@@ -282,15 +289,16 @@ def _answer(at: Endpoint, key: str, status: int, body: bytes) -> Reply | Refusal
 def _raise_fault(verdict: _Verdict) -> None:
     """Unless the verdict is a refusal by the rules of business. A fault need not be signed: it is
     believed no further than that the call failed."""
-    told = f"{verdict.code} {verdict.sub_code}"
+    code = f"{verdict.code} {verdict.sub_code}"
+    told = code_name(code)
     if verdict.code == "20000" or verdict.sub_code.endswith("SYSTEM_ERROR"):
-        raise Overloaded(told, code=told)
+        raise Overloaded(told, code=code)
     if verdict.code == "40005":
-        raise RateLimited(told, code=told)
+        raise RateLimited(told, code=code)
     if verdict.code in ("20001", "40003", "40006") or verdict.sub_code in _OUR_KEY:
-        raise Unauthorized(told, code=told)
+        raise Unauthorized(told, code=code)
     if verdict.code != "40004":
-        raise Malformed(told, code=told)
+        raise Malformed(told, code=code)
 
 
 def _result(at: Endpoint, status: int, body: bytes) -> Reply | Refusal:
@@ -310,12 +318,6 @@ def _result_status(reply: Reply | Refusal) -> str:
     if isinstance(reply, Reply):
         return "9000"
     return "6004" if reply.code == "20000" else "4000"
-
-
-def _keys(status: int, body: bytes) -> Keys:
-    if status != 200:
-        raise fault_of(status, str(status))
-    return parse(body, Keys)
 
 
 def _submitted(

@@ -59,13 +59,15 @@ class Pay(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Precreate(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Make a QR code that a buyer scans."""
+    """Make a QR code that a buyer scans. `timeout_express` is for how long: "5m", "1h"."""
 
     out_trade_no: str
     total_amount: Amount
     subject: str
     seller_id: str = ""
     trans_currency: str = ""
+    product_code: str = ""
+    timeout_express: str = ""
 
 
 class Query(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -6,7 +6,8 @@ versions (2026-11), and the types of anthropic-python 2.13.
 Two versions are in use: 2023-06-01, and 2026-10-21, which takes no sampling parameters. Under
 either the key may come as x-api-key or as a bearer token, and the first wins. Our client sends
 x-api-key under the newest version: so do the vendor's own examples, proxies that know but the old
-header read it too, and we send nothing that the versions differ in.
+header read it too, and we send nothing that the versions differ in. What is no key but a token,
+ANTHROPIC_AUTH_TOKEN to the vendor's SDK, goes as a bearer token, as that SDK sends it.
 """
 
 import datetime
@@ -38,6 +39,8 @@ VERSIONS = ("2023-06-01", VERSION)
 MAX_TOKENS = 1024
 """What is sent where the client sets no bound, as the wire demands one."""
 BODY_LIMIT = 32 * 1024 * 1024
+BEARER = "bearer"
+"""The `key_id` of an endpoint whose key is a token."""
 ORGANIZATION = "00000000-0000-4000-8000-70116e4c0000"
 """Whom a server says that the key belongs to; a mock knows one organization only."""
 
@@ -58,7 +61,7 @@ class Anthropic:
             "POST",
             at.url(PATH),
             {
-                "x-api-key": at.key,
+                **_opens_with(at),
                 "anthropic-version": VERSION,
                 "content-type": "application/json",
                 "accept": "text/event-stream" if ask.stream else "application/json",
@@ -152,6 +155,10 @@ def decode_reply(status: int, headers: httpx.Headers, body: bytes) -> Reply:
     if headers.get("content-type", "").startswith("text/event-stream"):
         return wire.of_stream(body)
     return wire.of_whole(body)
+
+
+def _opens_with(at: Endpoint) -> dict[str, str]:
+    return {"authorization": f"Bearer {at.key}"} if at.key_id == BEARER else {"x-api-key": at.key}
 
 
 def _refused_by(version: str, told: Request) -> str:

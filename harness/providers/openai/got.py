@@ -16,6 +16,7 @@ from harness.providers.call import (
     Malformed,
     Overloaded,
     ProviderFault,
+    code_name,
     fault_of,
     late_fault,
     parse,
@@ -30,7 +31,8 @@ def decode_reply(status: int, headers: httpx.Headers, body: bytes) -> Reply:
         words = _words(told) if told else ""
         # Some repeat the status as their code.
         code = " ".join(word for word in words.split() if word != str(status))
-        raise fault_of(status, f"{status} {words or 'without an error body'}", code)
+        shown = " ".join(code_name(word) for word in words.split()) or "without an error body"
+        raise fault_of(status, f"{status} {shown}", code)
     if headers.get("content-type", "").startswith("text/event-stream"):
         return decode_stream(body)
     got = _got(body)

@@ -57,6 +57,7 @@ from harness.providers.stripe.requests import (
     CreateEndpoint,
     CreateIntent,
     CreateRefund,
+    ListIntents,
     Retrieve,
     SearchIntents,
 )
@@ -70,10 +71,10 @@ __all__ = [
     "HOSTS", "KEY_HEADERS", "METHOD", "NAME", "ORDER_NO", "PAYEE", "REFUND_WITH_FEE", "USER",
     "VERSION", "WITH_FEE",
     "CancelIntent", "Charge", "ConfirmIntent", "CreateEndpoint", "CreateIntent", "CreateRefund",
-    "Found", "Head", "Listing", "Marks", "PaymentIntent", "Refund", "Refusal", "Status",
+    "Found", "Head", "Listing", "Marks", "Page", "PaymentIntent", "Refund", "Refusal", "Status",
     "WebhookEndpoint", "cancel_intent", "confirm_intent", "create_endpoint", "create_intent",
     "create_refund", "decode_request", "encode_reply", "encode_turned", "endpoint_of", "fee_minor",
-    "find_intent", "headers", "read_head", "retrieve_intent", "terms_of",
+    "find_intent", "headers", "list_intents", "read_head", "retrieve_intent", "terms_of",
 ]  # fmt: skip
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -94,6 +95,19 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     has_more: bool
     next_page: str | None = None
     url: str
+
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """An intent, as far as it is told apart from others: it may be anybody's of the account."""
+
+    id: str
+    created: int = 0
+    metadata: dict[str, str] = {}
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    data: list[Listed]
+    has_more: bool = False
 
 
 class Marks(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +146,21 @@ def find_intent(at: Endpoint, order_no: str) -> Call[PaymentIntent | None]:
         query=search.by_metadata(ORDER_NO, order_no), limit=1, expand=[f"data.{WITH_FEE[0]}"]
     )
     return Call(NAME, _request(at, asked, ""), _decode_found)
+
+
+def list_intents(at: Endpoint, after: str = "") -> Call[Page]:
+    """A hundred of the account, the newest first, or those behind that id. Unlike what is found,
+    what is listed is all that is there now."""
+    asked = ListIntents(limit=100, starting_after=after or None)
+
+    def decode(status: int, headers: httpx.Headers, body: bytes) -> Page:
+        if status != 200:
+            raise _fault(status, body)
+        for mode in parse(body, _Modes).data:
+            _refuse_live(mode)
+        return parse(body, Page)
+
+    return Call(NAME, _request(at, asked, ""), decode)
 
 
 def create_refund(at: Endpoint, asked: CreateRefund, key: str) -> Call[Refund | Refusal]:

@@ -1,0 +1,80 @@
+"""The certificates of UnionPay's mock, and its one merchant's pair of keys: made once a process.
+
+A small chain stands where CFCA's stands: a root, an intermediate and the certificate that goes with
+every answer. They open nothing but a mock.
+"""
+
+from datetime import UTC, datetime
+from functools import cache
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from harness.providers import rsa2
+from harness.providers import unionpay as wire
+from harness.providers.call import Endpoint
+from harness.providers.unionpay.certificates import OWNERS
+from harness.providers.unionpay.message import Signer
+from mocks.keys import signing_pair
+
+MER_ID = "777290058100001"
+CERT_ID = "68759663125"
+"""The serial number of the merchant's certificate, in decimal."""
+
+_BEGINS, _ENDS = datetime(2020, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
+
+
+def credentials() -> wire.Keys:
+    return wire.Keys(MER_ID, CERT_ID, signing_pair("unionpay-merchant")[0], _chain()[1])
+
+
+def endpoint_of(base_url: str, keys: wire.Keys) -> Endpoint:
+    return Endpoint(
+        base_url, keys.merchant_private_key, keys.mer_id, keys.roots, key_id=keys.cert_id
+    )
+
+
+def merchants() -> dict[str, wire.Merchant]:
+    return {MER_ID: wire.Merchant(CERT_ID, signing_pair("unionpay-merchant")[1])}
+
+
+def signer() -> Signer:
+    return _chain()[0]
+
+
+@cache
+def _chain() -> tuple[Signer, str]:
+    """The gateway's signer, and what its clients are given to believe it."""
+    root, middle, gateway = (
+        rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(3)
+    )
+    at_root, at_middle = "MOCK ROOT CA", "MOCK OCA1"
+    owner = f"041@8310000000083040@{OWNERS[0]}@00000001"
+    given = [
+        _certificate(at_root, root, at_root, root, is_ca=True),
+        _certificate(at_middle, middle, at_root, root, is_ca=True),
+    ]
+    own = _certificate(owner, gateway, at_middle, middle, is_ca=False)
+    return Signer(rsa2.private_pem(gateway), own), "".join(given)
+
+
+def _certificate(
+    name: str, key: rsa.RSAPrivateKey, issuer: str, by: rsa.RSAPrivateKey, *, is_ca: bool
+) -> str:
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(_name(name))
+        .issuer_name(_name(issuer))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(_BEGINS)
+        .not_valid_after(_ENDS)
+        .add_extension(x509.BasicConstraints(is_ca, None), critical=True)
+        .sign(by, hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common)])
