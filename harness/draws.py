@@ -40,8 +40,12 @@ def lognormal(u: float, p50: float, p99: float) -> float:
 
     ln X is normal with mean ln p50 and deviation ln(p99/p50) / z(0.99).
     """
-    sigma = math.log(p99 / p50) / _Z99
-    return p50 * math.exp(sigma * _STANDARD_NORMAL.inv_cdf(u))
+    return p50 * math.exp(lognormal_sigma(p50, p99) * _STANDARD_NORMAL.inv_cdf(u))
+
+
+def lognormal_sigma(p50: float, p99: float) -> float:
+    """How far the logarithm of such a lognormal spreads."""
+    return math.log(p99 / p50) / _Z99
 
 
 def exponential(u: float, mean: float) -> float:

@@ -86,7 +86,7 @@ class Courier:
             lost = False
 
     def _delay_s(self, terms: WebhookTerms, key: DrawKey, what: str) -> float:
-        return self._delays.drawn_s(key, what, terms.p50_ms / 1e3, terms.p99_ms / 1e3)
+        return self._delays.timed_s(key, what, terms)
 
     async def _is_over(self, deliver: Deliver, make: MakeNotice) -> bool:
         """One try: whether the notice was taken, or there is none any more."""

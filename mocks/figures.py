@@ -1,9 +1,12 @@
 """What a profile can say: shapes of figures with their provenance; it loads and draws nothing."""
 
 import datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 import msgspec
+from msgspec import UNSET, UnsetType, structs
+
+from harness.laws import Empirical, Law, Lognormal, Stalling
 
 Provenance = Literal["article", "vendor", "measured", "assumed"]
 # The upper bounds keep out infinity, which TOML can spell.
@@ -14,7 +17,16 @@ Minor = Annotated[int, msgspec.Meta(ge=0)]
 Count = Annotated[int, msgspec.Meta(ge=0, lt=10**12)]
 Some = Annotated[int, msgspec.Meta(ge=1, lt=10**12)]
 
-PaymentProvider = Literal["wechat-ai", "alipay-ai", "stripe", "flat", "unionpay-ai"]
+PaymentProvider = Literal[
+    "wechat-ai",
+    "alipay-ai",
+    "stripe",
+    "flat",
+    "unionpay-ai",
+    "wechatpay",
+    "alipay-v3",
+    "unionpay",
+]
 ModelProvider = Literal["openai", "anthropic", "gemini", "deepseek", "qwen", "mistral"]
 GatewayProvider = Literal["openrouter", "litellm", "portkey", "tokenmix"]
 
@@ -25,6 +37,72 @@ class Figures(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     provenance: Provenance
     source: str
     date: datetime.date
+
+
+# Of whatever takes time
+
+
+class Stalls(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The share of all that take much longer than the others, and how long, lognormal."""
+
+    share: Annotated[float, msgspec.Meta(gt=0, lt=1)]
+    p50_ms: Positive
+    p99_ms: Positive
+
+
+class Timed(Figures, frozen=True, kw_only=True):
+    """A time that is drawn: lognormal by its median and 99th percentile.
+
+    With `stalls` these two are of what does not stall. `quantiles_ms` is in place of both: pairs of
+    a share, from 0 to 1, and the time below which it lies; the two are then its summary.
+    """
+
+    ENDS: ClassVar[tuple[str, str]] = ("p50_ms", "p99_ms")
+    """The names of the median and the 99th percentile."""
+    SECOND: ClassVar[float] = 1e3
+    """In the unit of these two."""
+
+    stalls: Stalls | UnsetType = UNSET
+    quantiles_ms: list[tuple[Share, Positive]] | UnsetType = UNSET
+
+    def law_ms(self) -> Law:
+        if self.quantiles_ms is not UNSET:
+            return Empirical(self.quantiles_ms)
+        usual, stalls = self.usual_ms(), self.stalls
+        if stalls is UNSET:
+            return usual
+        return Stalling(usual, stalls.share, Lognormal(stalls.p50_ms, stalls.p99_ms))
+
+    def usual_ms(self) -> Lognormal:
+        """By the median and the 99th percentile alone."""
+        p50, p99 = self._ends()
+        scale = 1e3 / self.SECOND  # 1 for milliseconds, which are taken to the last bit.
+        return Lognormal(p50 * scale, p99 * scale)
+
+    def quantile_s(self, u: float) -> float:
+        """Of a lognormal to the last bit that of the figures in seconds."""
+        if self.stalls is UNSET and self.quantiles_ms is UNSET:
+            p50, p99 = self._ends()
+            return Lognormal(p50 / self.SECOND, p99 / self.SECOND).quantile(u)
+        return self.law_ms().quantile(u) / 1e3
+
+    def _ends(self) -> tuple[float, float]:
+        p50, p99 = (getattr(self, name) for name in self.ENDS)
+        return p50, p99
+
+
+TimedT = TypeVar("TimedT", bound=Timed)
+
+
+def stretched(of: TimedT, times: float) -> TimedT:
+    """The same that takes so many times as long by any luck."""
+    ends = {name: getattr(of, name) * times for name in of.ENDS}
+    stalls, quantiles = of.stalls, of.quantiles_ms
+    if stalls is not UNSET:
+        stalls = structs.replace(stalls, p50_ms=stalls.p50_ms * times, p99_ms=stalls.p99_ms * times)
+    if quantiles is not UNSET:
+        quantiles = [(share, ms * times) for share, ms in quantiles]
+    return structs.replace(of, stalls=stalls, quantiles_ms=quantiles, **ends)
 
 
 # Of all servers
@@ -55,8 +133,8 @@ class Limits(Figures, frozen=True, kw_only=True):
 # Of payment providers
 
 
-class Overhead(Figures, frozen=True, kw_only=True):
-    """One cold transaction, session included: lognormal by its median and 99th percentile."""
+class Overhead(Timed, frozen=True, kw_only=True):
+    """One cold transaction, session included."""
 
     p50_ms: Positive
     p99_ms: Positive
@@ -103,8 +181,8 @@ class Fee(Figures, frozen=True, kw_only=True):
         return max(least, share + fixed)
 
 
-class WebhookTerms(Figures, frozen=True, kw_only=True):
-    """From the payment's end until its notice arrives, lognormal; how often it comes twice, or
+class WebhookTerms(Timed, frozen=True, kw_only=True):
+    """From the payment's end until its notice arrives; how often it comes twice, or
     late by a further such delay and so out of order, or not at the first try; `retry_s` is the
     wait before each further try."""
 
@@ -116,8 +194,11 @@ class WebhookTerms(Figures, frozen=True, kw_only=True):
     retry_s: list[Positive] = []
 
 
-class Approval(Figures, frozen=True, kw_only=True):
-    """The time a person takes to look at the payment and approve it, lognormal."""
+class Approval(Timed, frozen=True, kw_only=True):
+    """The time a person takes to look at the payment and approve it."""
+
+    ENDS = ("p50_s", "p99_s")
+    SECOND = 1.0
 
     p50_s: Positive
     p99_s: Positive
@@ -126,12 +207,25 @@ class Approval(Figures, frozen=True, kw_only=True):
 # Of models and gateways
 
 
-class TokenLatency(Figures, frozen=True, kw_only=True):
-    """Time to first token, lognormal by its median and 99th percentile, then a steady rate."""
+class TokenLatency(Timed, frozen=True, kw_only=True):
+    """Time to first token, then a rate that is steady within an answer.
+
+    With `tokens_per_s_p1`, of which one answer in a hundred falls short, answers differ:
+    `tokens_per_s` is then their median, and the time for a token is lognormal.
+    """
+
+    ENDS = ("ttft_p50_ms", "ttft_p99_ms")
 
     ttft_p50_ms: Positive
     ttft_p99_ms: Positive
     tokens_per_s: Positive
+    tokens_per_s_p1: Positive | UnsetType = UNSET
+
+    def rate(self, u: float) -> float:
+        """Tokens a second, the fewer the higher the draw."""
+        if self.tokens_per_s_p1 is UNSET:
+            return self.tokens_per_s
+        return 1 / Lognormal(1 / self.tokens_per_s, 1 / self.tokens_per_s_p1).quantile(u)
 
 
 class Reasoning(Figures, frozen=True, kw_only=True):
@@ -143,8 +237,8 @@ class Reasoning(Figures, frozen=True, kw_only=True):
     shown: bool = False
 
 
-class ColdSchema(Figures, frozen=True, kw_only=True):
-    """What the first answer by a schema takes longer, once for each schema, lognormal."""
+class ColdSchema(Timed, frozen=True, kw_only=True):
+    """What the first answer by a schema takes longer, once for each schema."""
 
     p50_ms: Positive
     p99_ms: Positive
@@ -172,8 +266,8 @@ class Price(Figures, frozen=True, kw_only=True):
     output_usd: NotNegative
 
 
-class Hop(Figures, frozen=True, kw_only=True):
-    """What a gateway adds to an answer in all, lognormal; `stream_ms` is added to a stream's first
+class Hop(Timed, frozen=True, kw_only=True):
+    """What a gateway adds to an answer in all; `stream_ms` is added to a stream's first
     byte besides."""
 
     p50_ms: Positive

@@ -102,9 +102,7 @@ class Gateway:
         spent_s = 0.0
         last = len(targets := self._targets(asked.model)) - 1
         for target, (provider, model) in enumerate(targets):
-            hop_s = self._desk.delays.drawn_s(
-                guest.key, f"hop {target}", self._hop.p50_ms / 1e3, self._hop.p99_ms / 1e3
-            )
+            hop_s = self._desk.delays.timed_s(guest.key, f"hop {target}", self._hop)
             spent_s += hop_s
             upstream = self._upstreams.get(provider)
             told: Plan | Trouble = no_such_model(asked.model)

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from itertools import count
 
 import httpx
+from msgspec import UNSET
 
 from harness import draws
 from harness.providers.told import DrawKey, read_draw
 from harness.providers.trace import operation_of, trace_of
-from mocks.figures import Overhead, TokenLatency
+from mocks.figures import Overhead, Timed, TokenLatency
 
 FOREIGN = -1
 """The round of a call that names none."""
@@ -62,12 +63,21 @@ class Delays:
         parts of one draw, so their sum has exactly the profile's distribution at any split.
         """
         u = self._uniform(key.round, key.conversation, key.turn, key.attempt)
-        return draws.lognormal(u, overhead.p50_ms, overhead.p99_ms) / 1e3
+        return overhead.law_ms().quantile(u) / 1e3
 
     def ttft_s(self, key: DrawKey, latency: TokenLatency) -> float:
         u = self._uniform(key.round, key.conversation, key.turn, key.attempt, key.stage)
-        first = draws.lognormal(u, latency.ttft_p50_ms, latency.ttft_p99_ms) / 1e3
-        return draws.microseconds(first)
+        return draws.microseconds(latency.law_ms().quantile(u) / 1e3)
+
+    def rate(self, key: DrawKey, latency: TokenLatency) -> float:
+        """Tokens a second, of all that this call makes."""
+        if latency.tokens_per_s_p1 is UNSET:
+            return latency.tokens_per_s
+        return latency.rate(self.luck(key, "rate"))
+
+    def timed_s(self, key: DrawKey, what: str, of: Timed) -> float:
+        """A delay of its own for this call."""
+        return draws.microseconds(of.quantile_s(self.luck(key, what)))
 
     def drawn_s(self, key: DrawKey, what: str, p50: float, p99: float) -> float:
         """A lognormal delay of its own for this call; p50 and p99 in seconds."""

@@ -148,10 +148,11 @@ class Model:
         assert reply.usage is not None
         latency, reasoning = of.profile.latency, of.profile.reasoning
         first_s = of.desk.delays.ttft_s(guest.key, latency) + self._schema_s(asked, of, guest)
-        thought_s = draws.microseconds(reply.usage.reasoning / latency.tokens_per_s)
+        rate = of.desk.delays.rate(guest.key, latency)
+        thought_s = draws.microseconds(reply.usage.reasoning / rate)
         said = reply.usage.completion - reply.usage.reasoning
         answer_s = first_s + thought_s
-        whole_s = answer_s + draws.microseconds(said / latency.tokens_per_s)
+        whole_s = answer_s + draws.microseconds(said / rate)
         return first_s if reasoning and reasoning.shown else answer_s, whole_s
 
     def _schema_s(self, asked: Ask, of: _Served, guest: Guest) -> float:
@@ -165,8 +166,7 @@ class Model:
         if schema in self._seen_schemas:
             return 0.0
         self._seen_schemas.add(schema)
-        delays = of.desk.delays
-        return delays.drawn_s(guest.key, "cold schema", cold.p50_ms / 1e3, cold.p99_ms / 1e3)
+        return of.desk.delays.timed_s(guest.key, "cold schema", cold)
 
 
 # What gateways do likewise

@@ -45,4 +45,4 @@ def _median_ms(profile: ModelProfile, tokens: int) -> float:
     """Of the whole answer: the median first token, the median thinking, then a steady rate."""
     latency, reasoning = profile.latency, profile.reasoning
     thought = reasoning.tokens_p50 if reasoning else 0.0
-    return latency.ttft_p50_ms + 1e3 * (thought + tokens) / latency.tokens_per_s
+    return latency.law_ms().quantile(0.5) + 1e3 * (thought + tokens) / latency.tokens_per_s

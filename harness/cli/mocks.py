@@ -82,3 +82,97 @@ def serve(
             as_json=json_,
         )
     )
+
+
+@app.command()
+def fit(
+    source: Annotated[
+        list[str],
+        typer.Argument(metavar="SOURCE...", help="Recording, run folder, CSV, HAR or OTLP-JSON."),
+    ],
+    stage: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=FIGURE",
+            help="Which figure a stage's times are: overhead, session, key or latency; repeatable.",
+        ),
+    ] = None,
+    provider: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only its calls, or whose calls they are.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only its answers, or whose they are.")
+    ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PROFILE",
+            help="What is not measured is taken from it.  [default: the shipped one]",
+            show_default=False,
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Of the profile.  [default: model or provider, and -measured]",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.toml", help="Where it goes.  [default: NAME.toml]", show_default=False
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> int:
+    """Make a profile of what was measured, for --pay, --intent, --confirm and mocks serve.
+
+    Its times follow a lognormal, one with stalls, or the quantiles as they were seen, whichever
+    foretells best; how far it is off is told.
+    """
+    from harness.cli import mocks_fit
+
+    return mocks_fit.fit_profile(
+        mocks_fit.Options(
+            sources=source,
+            stages=stage or [],
+            provider=provider,
+            model=model,
+            like=like,
+            name=name,
+            out=out,
+            force=force,
+            as_json=json_,
+        )
+    )
+
+
+@app.command()
+def check(
+    profile: Annotated[
+        list[str], typer.Argument(metavar="PROFILE...", help="Names or TOML files.")
+    ],
+    samples: Annotated[str, typer.Option(metavar="N", help="Calls to each of them.")] = "2000",
+    url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BASE",
+            help="Of mocks that are served there.  [default: some are, meanwhile]",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Seed = "1",
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> int:
+    """Hold served mocks against their profiles: what they mean to take, and what was seen.
+
+    Exit code 0: all hold. 1: one does not. 3: nothing certain can be said.
+    """
+    from harness.cli import mocks_check
+
+    return mocks_check.check_profiles(
+        mocks_check.Options(profiles=profile, samples=samples, url=url, seed=seed, as_json=json_)
+    )

@@ -6,9 +6,10 @@ longer. Stages that no figure of their own stands behind cannot be slowed apart,
 
 from dataclasses import replace
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from harness.cli.wiring import Setup
+from mocks.figures import stretched
 from mocks.host import MockConfig
 from mocks.profile import ModelProfile, PaymentProfile
 
@@ -48,12 +49,9 @@ def _slow_payment(profile: PaymentProfile, stage: str, times: float) -> PaymentP
     else:
         rest *= times
     whole = opening + rest
-    overhead = profile.overhead
     return structs.replace(
         profile,
-        overhead=structs.replace(
-            overhead, p50_ms=overhead.p50_ms * whole, p99_ms=overhead.p99_ms * whole
-        ),
+        overhead=stretched(profile.overhead, whole),
         session=session and structs.replace(session, share=opening / whole),
     )
 
@@ -83,16 +81,12 @@ def _with_model(mocks: MockConfig, name: str, copy: str, profile: ModelProfile) 
 
 def _slow_model(profile: ModelProfile, times: float) -> ModelProfile:
     latency, cold = profile.latency, profile.cold_schema
+    slowest = latency.tokens_per_s_p1
     slow = structs.replace(
-        latency,
-        ttft_p50_ms=latency.ttft_p50_ms * times,
-        ttft_p99_ms=latency.ttft_p99_ms * times,
+        stretched(latency, times),
         tokens_per_s=latency.tokens_per_s / times,
+        tokens_per_s_p1=slowest if slowest is UNSET else slowest / times,
     )
     return structs.replace(
-        profile,
-        model="",
-        latency=slow,
-        cold_schema=cold
-        and structs.replace(cold, p50_ms=cold.p50_ms * times, p99_ms=cold.p99_ms * times),
+        profile, model="", latency=slow, cold_schema=cold and stretched(cold, times)
     )

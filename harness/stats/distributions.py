@@ -51,15 +51,22 @@ def clopper_pearson(k: float, n: float, level: float = 0.95) -> tuple[float, flo
 def ks_uniform(ps: FloatArray) -> float:
     """The p of Kolmogorov and Smirnov that these values were drawn uniformly from 0 to 1.
 
-    By the limiting distribution at (sqrt n + 0.12 + 0.11 / sqrt n) D (Stephens 1970): within 0.01
-    of the exact p from 10 values on. Raises ValueError when empty.
+    Raises ValueError when empty.
     """
     n = ps.size
     if not n:
         raise ValueError("no values have no distribution")
     ordered = np.sort(ps)
     steps = np.arange(n + 1) / n
-    distance = max(float(np.max(steps[1:] - ordered)), float(np.max(ordered - steps[:-1])))
+    return ks_p(max(float(np.max(steps[1:] - ordered)), float(np.max(ordered - steps[:-1]))), n)
+
+
+def ks_p(distance: float, n: int) -> float:
+    """The chance that n values lie as far from the continuous law that they were drawn from.
+
+    By the limiting distribution at (sqrt n + 0.12 + 0.11 / sqrt n) D (Stephens 1970): within 0.01
+    of the exact p from 10 values on.
+    """
     root = math.sqrt(n)
     return float(special.kolmogorov((root + 0.12 + 0.11 / root) * distance))
 

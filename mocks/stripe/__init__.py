@@ -118,8 +118,7 @@ class Stripe:
             status, body = wire.encode_turned(turned.why)
             marks = wire.Marks(request_id=request_id, head=head)
             return self._desk.refuse(guest, status, wire.headers(marks, status), body)
-        of = self._overhead
-        delay_s = self._desk.delays.drawn_s(guest.key, "call", of.p50_ms / 1e3, of.p99_ms / 1e3)
+        delay_s = self._desk.delays.timed_s(guest.key, "call", self._overhead)
         queue_s = self._desk.capacity.wait_s(guest.arrived, delay_s)
         ends = guest.arrived + queue_s + delay_s
         said = self._answer(request, _Call(guest.key, head, request_id, guest.arrived, ends))
