@@ -47,7 +47,7 @@ def play_own(own: Own) -> Tally:
     tally, start_ns = Tally(), 0
     with rounds_quickly(), rerouted():
         for round_ in range(own.rounds):
-            start_ns = _next_start_ns(_play_round(own, round_, start_ns, tally))
+            start_ns = next_start_ns(_play_round(own, round_, start_ns, tally))
     return tally
 
 
@@ -65,7 +65,7 @@ def rounds_quickly() -> Iterator[None]:
             gc.unfreeze()
 
 
-def _next_start_ns(end_s: float) -> int:
+def next_start_ns(end_s: float) -> int:
     """A round number, so that times keep their digits, and so that a turn which takes a little
     longer moves no round after its own."""
     return (int(end_s // _APART_S) + 1) * _APART_S * 10**9
@@ -82,7 +82,7 @@ def _play_round(own: Own, round_: int, start_ns: int, tally: Tally) -> float:
             own.strategy.name,
             own.function,
             own.strategy,
-            _way(own.mocks, clock),
+            way_in_process(own.mocks, clock),
             seed=own.seed,
             round_=round_,
             clock=clock,
@@ -98,7 +98,7 @@ def _play_round(own: Own, round_: int, start_ns: int, tally: Tally) -> float:
         raise BadFlow(str(stuck)) from stuck
 
 
-def _way(mocks: MockConfig, clock: Clock) -> Way:
+def way_in_process(mocks: MockConfig, clock: Clock) -> Way:
     inbox = Inbox("http://app")
     host = Host(clock, mocks, deliver=inbox)
     return Way(InProcess(host.decide, clock), endpoints(IN_PROCESS_URL, mocks), inbox)

@@ -18,10 +18,16 @@ _BY_PLACE = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 def name_of(function: object) -> str:
     """What it is called by: of a functools.partial the name of what that calls, of an object that
     is called as a function its class's."""
-    while isinstance(function, partial):
-        function = function.func
+    function = called_by(function)
     name: str = getattr(function, "__name__", type(function).__name__)
     return name
+
+
+def called_by(function: object) -> object:
+    """What a functools.partial calls in the end; anything else is that itself."""
+    while isinstance(function, partial):
+        function = function.func
+    return function
 
 
 def what_is_wrong(function: object) -> str:
@@ -29,7 +35,8 @@ def what_is_wrong(function: object) -> str:
     name = name_of(function) if callable(function) else repr(function)
     if not callable(function) or inspect.isclass(function):
         return f"{name} is no function: give an async function of one turn, or of nothing"
-    if not any(map(inspect.iscoroutinefunction, (function, type(function).__call__))):
+    called = called_by(function)
+    if not any(map(inspect.iscoroutinefunction, (called, type(called).__call__))):
         return f"{name} is no async function: begin it with `async def`"
     needed = _needed(function)
     if len(needed) > 1:

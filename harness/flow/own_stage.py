@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from harness.flow.flow import NOTIFY
+from harness.flow.flow import NO_CALLS, NOTIFY
 
 _NAME = re.compile(r"[A-Za-z][\w./-]{0,199}", re.ASCII)
 """What a promise can name (see harness/stats/slo.py), and a wire can carry."""
 RESERVED = {
+    **dict.fromkeys(
+        NO_CALLS, "its calls are taken for the opening of a connection, and not counted"
+    ),
     "approve": "its time is taken for a person's, and is in no response time",
     NOTIFY: "its calls are taken for a provider's notices, and are not counted",
 }

@@ -27,14 +27,19 @@ _SYNCHRONOUS = (
 )
 _AIOHTTP = (
     "a call goes over aiohttp, which cannot be rerouted: have the client use httpx "
-    "(google-genai does with http_options httpx_async_client=httpx.AsyncClient())"
+    "(google-genai does with http_options httpx_async_client=httpx.AsyncClient()), or, in a "
+    "comparison on the real clock, the base URL of turn.endpoint(...)"
+)
+_BLOCKING = (
+    "a client that is not asynchronous asks a mock in the event loop, so that every other turn "
+    "waits with it: give the call to asyncio.to_thread"
 )
 
 
 def synchronous_call(before: Function) -> Function:
-    def handle_request(*args: object, **named: object) -> Any:
+    def handle_request(*args: Any, **named: object) -> Any:
         turn = current_turn()
-        if turn is not None:
+        if turn is not None and (_in_a_loop() or not _is_at_door(turn, args[1].url)):
             raise turn.mistaken(_SYNCHRONOUS)
         return before(*args, **named)
 
@@ -42,11 +47,14 @@ def synchronous_call(before: Function) -> Function:
 
 
 def call_of_aiohttp(before: Function) -> Function:
-    """Where one is behind a server of the user's own, the call to that alone is let out."""
+    """Where one is behind a server of the user's own, the call to that alone is let out, and else
+    one that comes in again at the door."""
 
     def request(session: object, method: str, url: object, **named: object) -> Any:
         turn = current_turn()
-        if turn is not None and not _is_served(httpx.URL(str(url)).host):
+        if turn is not None and not (
+            _is_served(httpx.URL(str(url)).host) or _is_at_door(turn, url)
+        ):
             raise turn.mistaken(_AIOHTTP)
         return before(session, method, url, **named)
 
@@ -61,6 +69,22 @@ def connection(before: Function) -> Function:
         return before(host, *args, **named)
 
     return connect
+
+
+def connection_in_python(before: Function) -> Function:
+    """As `connection`, where a client that would wait in the loop for a server in it would do so
+    for ever."""
+    refusing = connection(before)
+
+    def getaddrinfo(
+        host: object = None, port: object = None, *args: object, **named: object
+    ) -> Any:
+        turn = current_turn()
+        if turn is not None and turn.door and turn.door.holds(host, port) and _in_a_loop():
+            raise turn.mistaken(_BLOCKING)
+        return refusing(host, port, *args, **named)
+
+    return getaddrinfo
 
 
 def connection_of_loop(before: Function) -> Function:
@@ -144,8 +168,17 @@ def _refuse_stranger(host: object) -> None:
 def _stranger(turn: OwnTurn, host: str) -> Exception:
     return turn.mistaken(
         f"something in the turn opens a connection to {host!r} by itself: "
-        "only calls of httpx.AsyncClient reach the mocks"
+        "only calls of httpx.AsyncClient reach the mocks; in a comparison on the real clock others "
+        "do by the base URL of turn.endpoint(...)"
     )
+
+
+def _in_a_loop() -> bool:
+    return asyncio._get_running_loop() is not None
+
+
+def _is_at_door(turn: OwnTurn, url: object) -> bool:
+    return turn.door is not None and turn.door.is_at(httpx.URL(str(url)))
 
 
 def _is_here(host: str) -> bool:

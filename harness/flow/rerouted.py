@@ -45,7 +45,7 @@ def rerouted() -> Iterator[None]:
             _patch(patched, library.ClientSession, "_request", refused.call_of_aiohttp)
         for library in _installed("anyio.to_thread"):
             _patch(patched, library, "run_sync", refused.thread_of_anyio)
-        _patch(patched, socket, "getaddrinfo", refused.connection)
+        _patch(patched, socket, "getaddrinfo", refused.connection_in_python)
         _patch(patched, time, "sleep", refused.sleep)
         for name, made in clocks_of_turns().items():
             # What somebody has put there himself, as freezegun does, stays.

@@ -5,7 +5,7 @@ key in place of the client's. It catches no call and makes none.
 import base64
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 
 import httpx
@@ -13,9 +13,14 @@ import httpx
 from harness.providers import MODELS, PAYMENTS
 from harness.providers.call import Endpoint
 from harness.providers.chat import ModelWire
+from harness.providers.environment import root_of
 
-_OF_THE_CONNECTION = ("host", "content-length", "transfer-encoding")
-"""Headers that say how a request is sent, which is not how the client believed."""
+_OF_THE_CONNECTION = (
+    "connection", "content-length", "expect", "host", "keep-alive", "proxy-connection", "te",
+    "trailer", "transfer-encoding", "upgrade",
+)  # fmt: skip
+"""Headers that say how a request is sent, which is not how the client believed: those of RFC 9110,
+section 7.6.1, and what goes with them."""
 _SECRETS = frozenset({
     "api-key", "apikey", "cookie", "ocp-apim-subscription-key", "private-token",
     "proxy-authorization", "x-access-token", "x-amz-security-token", "x-auth-token",
@@ -111,7 +116,13 @@ class Routes:
         self._others = {host: Route(host, of) for host, of in others.items()}
         self._public = {
             host: Route(
-                provider, transport, _root(provider, to), to.key, keys, _ALL_KEYS - {*keys}, True
+                provider,
+                transport,
+                root_of(provider, to.base_url),
+                to.key,
+                keys,
+                _ALL_KEYS - {*keys},
+                True,
             )
             for provider, to in at.items()
             for keys in [_key_headers(provider)]
@@ -147,6 +158,20 @@ class Routes:
             raise BadFlow(f"there is no mock of {provider!r}: take one of {', '.join(self.at)}")
         return self.at[provider]
 
+    def behind(self, path: str) -> str:
+        """The mock's own address for a path below a door, which begins with the provider. Raises
+        BadFlow for a provider that has no mock."""
+        provider, slash, rest = path.removeprefix("/").partition("/")
+        return root_of(provider, self.endpoint(provider).base_url) + slash + rest
+
+    def below(self, address: str) -> dict[str, Endpoint]:
+        """Every mock as it is found by way of a door's address."""
+        return {
+            provider: replace(to, base_url=f"{address}/{provider}{to.base_url[len(root) :]}")
+            for provider, to in self.at.items()
+            for root in [root_of(provider, to.base_url)]
+        }
+
     def is_other(self, transport: object) -> bool:
         """Whether it is one that the user gave, and not one of a client in the function."""
         return any(route.transport is transport for route in self._others.values())
@@ -181,12 +206,6 @@ def _basic(told: bytes, key: str) -> bytes:
 
 def _wire(provider: str) -> ModelWire | ModuleType | None:
     return MODELS.get(provider) or PAYMENTS.get(provider)
-
-
-def _root(provider: str, to: Endpoint) -> str:
-    """What stands before the path that the provider itself has."""
-    wire = MODELS.get(provider)
-    return to.base_url.removesuffix(wire.BASE_PATH) if wire else to.base_url
 
 
 def _key_headers(provider: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from msgspec import structs
 
 from harness.record import (
     Attribution,
+    ColdStart,
     Columns,
     EffectSummary,
     InFlight,
@@ -20,6 +21,7 @@ from harness.record import (
 from harness.stats.attribution import attributions
 from harness.stats.baseline import round_figures_of, shifts_of
 from harness.stats.batches import rounds_of
+from harness.stats.cold_starts import cold_starts_of
 from harness.stats.critical_path import stage_matrix
 from harness.stats.effects import FactorialEffects, Levels, factorial_effects
 from harness.stats.in_flight import in_flight_of
@@ -52,6 +54,7 @@ class Findings:
     shifts: list[Shift] = field(default_factory=list)
     round_figures: list[RoundFigures] = field(default_factory=list)
     in_flight: list[InFlight] = field(default_factory=list)
+    cold_starts: list[ColdStart] = field(default_factory=list)
     transients: dict[str, int] = field(default_factory=dict)
 
 
@@ -75,6 +78,7 @@ def analyse(columns: Columns, variants: Sequence[Strategy], question: Question) 
         shifts=shifts_of(cells, seed=question.seed),
         round_figures=round_figures_of(cells),
         in_flight=in_flight_of(turns, cells),
+        cold_starts=cold_starts_of(columns),
         transients=transients(turns, cells),
     )
 
@@ -92,6 +96,7 @@ def with_findings(summary: RunSummary, found: Findings) -> RunSummary:
         shifts=found.shifts,
         round_figures=found.round_figures,
         in_flight=found.in_flight,
+        cold_starts=found.cold_starts,
     )
 
 

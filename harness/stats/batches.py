@@ -91,7 +91,8 @@ def batches_of(runs: Sequence[Turns]) -> Batches | None:
 
 
 def _varies(variants: Sequence[VariantSummary]) -> bool:
-    return len({(of.prewarm, of.token_cache, of.parallel_confirm) for of in variants}) > 1
+    levels = [(of.prewarm, of.token_cache, of.parallel_confirm, of.factors) for of in variants]
+    return any(level != levels[0] for level in levels)
 
 
 def _end_of_bulk_s(turns: Turns) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.record import RunSummary, VariantSummary
+from harness.record import RunSummary, TargetSummary, VariantSummary
 from harness.stats.batches import is_series
 
 NOTABLE_SHARE = 0.01
@@ -53,6 +53,8 @@ def _settings(a: RunSummary, b: RunSummary) -> Iterator[str]:
     ):
         if ours != theirs:
             yield f"{what}: {ours}, {theirs}"
+    if a.targets and b.targets:
+        yield from _unequal("target", _targets(a), _targets(b))
     may = _may_differ(a, b)
     yield from _unequal("parameter", _but(a.parameters, may), _but(b.parameters, may))
     for name in _names(a.profiles, b.profiles):
@@ -60,6 +62,16 @@ def _settings(a: RunSummary, b: RunSummary) -> Iterator[str]:
             yield f"profile {name}: only in {'A' if name in a.profiles else 'B'}"
         elif a.profiles[name] != b.profiles[name]:
             yield f"profile {name}: not the same figures"
+
+
+def _targets(run: RunSummary) -> dict[str, str]:
+    """What each provider was asked as, where real ones could be asked, and for which models: a mock
+    of one has a profile besides."""
+    return {name: " ".join((of.kind, *_cast(of))) for name, of in run.targets.items()}
+
+
+def _cast(of: TargetSummary) -> list[str]:
+    return [] if of.kind == "mock" else [f"{role}={of.models[role]}" for role in sorted(of.models)]
 
 
 def _may_differ(a: RunSummary, b: RunSummary) -> list[str]:

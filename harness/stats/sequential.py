@@ -16,7 +16,7 @@ from harness.record import UNANSWERED, EffectSummary, FlowRow, Verdict
 from harness.stats.analysis import Question
 from harness.stats.effects import factorial_effects
 from harness.stats.quantiles import MIN_ROUNDS, Sample
-from harness.stats.strategies import Strategy
+from harness.stats.strategies import Strategy, is_on
 
 ALPHA = 0.05
 """Over all looks together."""
@@ -81,7 +81,7 @@ def primary_effects(
     if not all(values_ms for values_ms, _ in seen.values()):
         return []
     cells = {
-        tuple(bool(getattr(variant, factor)) for factor in question.factors): Sample(
+        tuple(is_on(variant, factor) for factor in question.factors): Sample(
             np.array(seen[variant.name][0]), np.array(seen[variant.name][1])
         )
         for variant in variants

@@ -33,6 +33,8 @@ class Strategy(Protocol):
     @property
     def parallel_confirm(self) -> bool: ...
     @property
+    def factors(self) -> Mapping[str, bool | str]: ...
+    @property
     def pay(self) -> str: ...
 
 
@@ -43,9 +45,12 @@ _IS_ON: Mapping[str, Callable[[Strategy], bool]] = {
 }
 
 
-def is_on(strategy: Strategy, mitigation: str) -> bool:
-    """Whether it pre-warms, caches tokens, or confirms in parallel."""
-    return _IS_ON[mitigation](strategy)
+def is_on(strategy: Strategy, factor: str) -> bool:
+    """Whether it pre-warms, caches tokens, or confirms in parallel; or whether a keyword of a
+    function of the user's own is on in it."""
+    if factor in strategy.factors:
+        return strategy.factors[factor] is True
+    return _IS_ON[factor](strategy)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +100,7 @@ def variant_summary(
         prewarm=strategy.prewarm,
         token_cache=strategy.token_cache,
         parallel_confirm=strategy.parallel_confirm,
+        factors=dict(strategy.factors),
         pay=strategy.pay,
         turns=rows.size,
         p50_ms=p50.ms,

@@ -94,6 +94,7 @@ def play(
     seed: int = 1,
     round_: int = 0,
     drain_s: float | None = None,
+    tells_connections: bool = False,
 ) -> Seen:
     """One round. What ended it is raised as it is, out of its group."""
     servers = servers or Servers()
@@ -105,7 +106,7 @@ def play(
         begin_round(seed, round_)
 
     async def main() -> None:
-        world = World(clock, mocks, seed, round_, True)
+        world = World(clock, mocks, seed, round_, True, tells_connections=tells_connections)
         arm = Arm("own", world, boot, converse_with(function, strategy, routes))
         due = round_schedule(seed, round_, [arm], turns=turns, turns_each=1, rate=1)
         await run_round(clock, [arm], due, tally, drain_s=drain_s)

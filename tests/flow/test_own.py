@@ -117,7 +117,7 @@ def test_an_outcome_that_does_not_exist_is_refused_at_the_line_that_sets_it() ->
     async def wrong(turn: OwnTurn) -> None:
         turn.outcome = "payed"  # type: ignore[assignment]  # a slip that a type checker would see
 
-    with pytest.raises(ValueError, match="no turn ends 'payed': take one of paid, declined"):
+    with pytest.raises(ValueError, match="no turn ends 'payed': take one of paid, ordered"):
         play(wrong)
 
 

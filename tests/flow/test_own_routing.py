@@ -74,6 +74,18 @@ def test_a_call_goes_to_the_mock_of_its_host(url: str, provider: str, there: str
     assert (route.transport is MOCKS, route.mocked) == ("mocks" in there, "mocks" in there)
 
 
+def test_a_client_s_connection_is_its_own_and_not_the_mock_s() -> None:
+    """Else one that closes it after each call, as urllib does, would have the mock do so too."""
+    headers = [
+        (b"Connection", b"close"),
+        (b"Expect", b"100-continue"),
+        (b"TE", b"trailers"),
+        (b"Accept", b"a/b"),
+    ]
+    request = ROUTES.to(OPENAI).request("POST", OPENAI, Client(headers, b"{}"))
+    assert set(request.headers) == {"host", "accept", "content-length"}
+
+
 def test_a_host_that_nobody_has_is_told_with_the_mend() -> None:
     with pytest.raises(BadFlow) as told:
         ROUTES.to("https://pay.example:8443/v1")

@@ -1,7 +1,7 @@
 """Turns and spans written out by hand, for whatever takes figures from them; it asserts nothing."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -22,6 +22,7 @@ class Named:
     token_cache: bool = False
     parallel_confirm: bool = False
     pay: str = field(default="wechat-ai", kw_only=True)
+    factors: Mapping[str, bool | str] = field(default_factory=dict, kw_only=True)
 
 
 BASE, WARM = Named("base"), Named("warm", prewarm=True)

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from harness.record import RunSummary, Stratum
+from harness.record import RunSummary, Stratum, TargetKind, TargetSummary
 from harness.stats.likeness import likeness
 from tests.report.sample import sample_run, series_run
 
@@ -41,6 +41,28 @@ def test_runs_that_measure_different_things_are_unlike(
     changes: dict[str, object], difference: str
 ) -> None:
     assert likeness(RUN, replace(RUN, **changes)).differences == [difference]
+
+
+def test_runs_that_asked_others_in_reality_are_unlike() -> None:
+    real, mock = TargetSummary(kind="real"), TargetSummary(kind="mock")
+    one = replace(RUN, endpoints="mixed", targets={"openai": real, "stripe": mock})
+    other = replace(RUN, endpoints="mixed", targets={"openai": mock, "stripe": mock})
+    assert likeness(one, other).differences == ["target openai: real, mock"]
+    assert likeness(one, one).differences == []
+
+
+def test_runs_that_asked_other_models_in_reality_are_unlike() -> None:
+    def asked(kind: TargetKind, **models: str) -> RunSummary:
+        told = {"openai": TargetSummary(kind=kind, models=models)}
+        return replace(RUN, endpoints="mixed", targets=told)
+
+    one, other = asked("real", intent="a", confirm="b"), asked("real", intent="b", confirm="a")
+    assert likeness(one, other).differences == [
+        "target openai: real confirm=b intent=a, real confirm=a intent=b"
+    ]
+    assert likeness(one, one).differences == []
+    # Of a mock it is the profile that tells.
+    assert likeness(asked("mock", intent="a"), asked("mock", intent="b")).differences == []
 
 
 def test_all_differences_are_told_at_once() -> None:

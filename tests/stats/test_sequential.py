@@ -5,7 +5,8 @@ like the one before it, and 5 % of noise that a whole round of one strategy shar
 of two rounds' p95 then has a standard deviation of about 185 ms at a p95 of 965 ms.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -88,6 +89,7 @@ class Arm:
     token_cache: bool = False
     parallel_confirm: bool = False
     pay: str = ""
+    factors: Mapping[str, bool | str] = field(default_factory=dict)
 
 
 ARMS = [Arm("off", False), Arm("on", True)]
