@@ -17,11 +17,11 @@ PATHS = sorted(path for room in OURS for path in (ROOT / room).rglob("*.py"))
 FLOORS = (
     ("harness.alarm",),
     ("harness.providers", "harness.record", "harness.clock", "harness.draws"),
-    ("harness.answer", "harness.transport"),
+    ("harness.answer", "harness.transport", "harness.laws"),
     ("harness.in_process", "harness.http1"),
-    ("harness.flow",),
+    ("harness.flow", "harness.real"),
     ("harness.load", "harness.stats"),
-    ("harness.report", "scenarios"),
+    ("harness.report", "harness.calibrate", "scenarios"),
     ("harness.cli",),
     ("harness.pytest_plugin",),
 )
@@ -46,6 +46,9 @@ PURE = (
     "harness/load/arrivals.py",
     "harness/load/steered.py",
     "harness/load/plan.py",
+    "harness/real/rules/",
+    "harness/real/usage.py",
+    "harness/real/redact.py",
 )
 IMPURE_MODULES = {"time", "random", "socket", "asyncio", "secrets"}
 SEEDED = "default_rng|Generator|SeedSequence|PCG64"
@@ -134,8 +137,8 @@ def scenarios_see_only_the_flow(source: Source) -> Iterator[str]:
 
 def mocks_see_only_wires_answers_draws_and_the_clock(source: Source) -> Iterator[str]:
     if source.name.startswith("mocks"):
-        lower = ("harness.providers", "harness.answer", "harness.draws", "harness.clock")
-        yield from _ours_but(source, (*lower, "mocks"))
+        lower = ("harness.providers", "harness.answer", "harness.draws", "harness.laws")
+        yield from _ours_but(source, (*lower, "harness.clock", "mocks"))
 
 
 def providers_see_nothing_else_of_ours(source: Source) -> Iterator[str]:

@@ -2,9 +2,6 @@
 
 That is base URLs, the environment variables that SDKs read, and what a constructor takes where an
 SDK reads no base URL.
-
-The names are from the SDKs' own sources, versions of November 2026; `*_API_KEY` of DeepSeek,
-OpenRouter and TokenMix are those of their documentation.
 """
 
 import shlex
@@ -18,22 +15,8 @@ from rich.table import Table
 from harness.cli.served import Served
 from harness.providers import alipay_ai
 from harness.providers.call import Endpoint
+from harness.providers.environment import environment_at, filled
 from mocks.host import KEY, endpoints
-
-ENVIRONMENT: Mapping[str, Mapping[str, str]] = {
-    "openai": {"OPENAI_BASE_URL": "{url}", "OPENAI_API_KEY": "{key}"},
-    "anthropic": {"ANTHROPIC_BASE_URL": "{root}", "ANTHROPIC_API_KEY": "{key}"},
-    "gemini": {"GOOGLE_GEMINI_BASE_URL": "{root}", "GEMINI_API_KEY": "{key}"},
-    "deepseek": {"DEEPSEEK_API_KEY": "{key}"},
-    "qwen": {"DASHSCOPE_COMPATIBLE_BASE_URL": "{url}", "DASHSCOPE_API_KEY": "{key}"},
-    "mistral": {"MISTRAL_API_KEY": "{key}"},
-    "openrouter": {"OPENROUTER_API_KEY": "{key}"},
-    "litellm": {"LITELLM_PROXY_API_BASE": "{root}", "LITELLM_PROXY_API_KEY": "{key}"},
-    "portkey": {"PORTKEY_API_KEY": "{key}"},
-    "tokenmix": {"TOKENMIX_API_KEY": "{key}"},
-    "stripe": {"STRIPE_API_KEY": "{key}"},
-}
-"""By provider. `root` is the provider's base path, `url` goes on to where its calls begin."""
 
 CONSTRUCTORS: Mapping[str, str] = {
     "deepseek": 'OpenAI(base_url="{url}", api_key="{key}")',
@@ -57,15 +40,11 @@ class Addresses:
         return endpoints(self.base_url, self.served.mocks)
 
     def environment(self) -> dict[str, str]:
-        return {
-            name: self._filled(text, provider, at)
-            for provider, at in self.endpoints.items()
-            for name, text in ENVIRONMENT.get(provider, {}).items()
-        }
+        return environment_at(self.endpoints)
 
     def constructors(self) -> dict[str, str]:
         return {
-            provider: self._filled(CONSTRUCTORS[provider], provider, at)
+            provider: filled(CONSTRUCTORS[provider], provider, at)
             for provider, at in self.endpoints.items()
             if provider in CONSTRUCTORS
         }
@@ -89,10 +68,6 @@ class Addresses:
             "constructors": self.constructors(),
             "profiles": self.served.fingerprints(),
         }
-
-    def _filled(self, text: str, provider: str, at: Endpoint) -> str:
-        root = f"{self.base_url}/{provider}"
-        return text.format(root=root, url=at.base_url, key=at.key)
 
 
 def print_addresses(addresses: Addresses, console: Console) -> None:

@@ -11,10 +11,13 @@ import typer
 from harness.cli.agent import agent
 from harness.cli.compare import compare
 from harness.cli.diff import diff
+from harness.cli.doctor import doctor
 from harness.cli.exits import INVALID, USAGE, BadInput
 from harness.cli.gate import gate
 from harness.cli.load import load
 from harness.cli.mocks import app as mocks
+from harness.cli.reap import reap
+from harness.cli.record import record
 from harness.cli.report import report
 from harness.cli.selftest import selftest
 from harness.cli.sweep import sweep
@@ -33,8 +36,11 @@ app = typer.Typer(
 app.command()(agent)
 app.command()(compare)
 app.command()(diff)
+app.command()(doctor)
 app.command()(gate)
 app.command()(load)
+app.command()(reap)
+app.command()(record)
 app.command()(report)
 app.command()(selftest)
 app.command()(sweep)

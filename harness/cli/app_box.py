@@ -9,7 +9,6 @@ import re
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Protocol
 
 from harness.cli.problems import Problems
@@ -21,6 +20,7 @@ from harness.http1 import Sockets
 from harness.load.app_spans import AppSpans
 from harness.load.engine import Arm
 from harness.providers.call import Endpoint
+from harness.providers.trace import number_of
 from scenarios.app_chat import App, AppChat
 
 NAME = "app"
@@ -100,7 +100,7 @@ async def app_arm(box: BlackBox, clock: Clock, run_id: str, index: int) -> Async
 
 def run_number(run_id: str) -> int:
     """The 64 bits that the trace ids of that run begin with."""
-    return int.from_bytes(blake2b(run_id.encode(), digest_size=8).digest())
+    return number_of(run_id)
 
 
 def black_box_arm(scenario: AppChat, app: App, world: World, spans: AppSpans | None = None) -> Arm:

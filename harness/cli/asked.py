@@ -14,6 +14,7 @@ import msgspec
 from harness.cli.exits import BadInput
 from harness.cli.problems import Problems
 from harness.cli.setup import LEAST_RATE, MOST_RATE, Options, checked
+from harness.cli.targets import Wanted
 from harness.cli.wiring import Setup
 from harness.flow.strategy import Strategy
 from mocks.host import MockConfig
@@ -21,7 +22,7 @@ from mocks.host import MockConfig
 if TYPE_CHECKING:
     from harness.cli.app_box import BlackBox
 
-Targets = Literal["mock", "staging"]
+Targets = Literal["mock", "staging", "real"]
 
 BLACK_BOX = ("app-chat", "app_chat")
 """The scenario in which the tested app's own agent talks to providers, and we only to the app."""
@@ -91,6 +92,8 @@ def setup_of(asked: Asked) -> Setup:
         problems.add("--host is where staging answers: add --targets staging, or leave it out")
     if targets == "staging":
         _check_host(asked.host, "the providers answer", problems)
+    if asked.host and targets == "real":
+        problems.add("--host is where staging answers: real providers have hosts of their own")
     return checked(_options(asked), problems, _strategies(asked.strategy, problems))
 
 
@@ -100,7 +103,8 @@ def box_of(asked: Asked) -> "BlackBox":
 
     problems = Problems()
     _check_common(asked, problems)
-    _targets(asked.targets, problems)
+    if _targets(asked.targets, problems) == "real":
+        problems.add("--targets real: the app asks its own providers; leave it out")
     _check_host(asked.host, "the app answers", problems)
     if asked.mocks_url:
         problems.base_url("--mocks-url", asked.mocks_url)
@@ -121,7 +125,7 @@ def checked_of(asked: Asked) -> Checked:
         return Checked(mocks=None, base_url=base_url_of(asked), scenario=scenario, strategies=[APP])
     setup = setup_of(asked)
     return Checked(
-        mocks=setup.mocks if targets_of(asked) == "mock" else None,
+        mocks=None if targets_of(asked) == "staging" else setup.mocks,
         base_url=base_url_of(asked),
         scenario=scenario,
         strategies=[variant.name for variant in setup.variants],
@@ -130,7 +134,9 @@ def checked_of(asked: Asked) -> Checked:
 
 def targets_of(asked: Asked) -> Targets:
     """Of options that can be used."""
-    return "staging" if is_black_box(asked) or asked.targets == "staging" else "mock"
+    if is_black_box(asked):
+        return "staging"
+    return _targets_named(asked.targets)
 
 
 def base_url_of(asked: Asked) -> str:
@@ -157,14 +163,16 @@ def _check_common(asked: Asked, problems: Problems) -> None:
 
 
 def _targets(text: str, problems: Problems) -> Targets:
-    if text == "real":
-        problems.add(
-            "--targets real: keys for real endpoints are not read yet; put a gateway or a proxy "
-            "that has them at --host, and take --targets staging"
-        )
-    elif text and text not in get_args(Targets):
+    if text and text not in get_args(Targets):
         problems.add(f"--targets must be mock, staging or real, not {text!r}")
-    return "staging" if text == "staging" else "mock"
+    return _targets_named(text)
+
+
+def _targets_named(text: str) -> Targets:
+    match text:
+        case "staging" | "real":
+            return text
+    return "mock"
 
 
 def _check_host(host: str, who: str, problems: Problems) -> None:
@@ -200,7 +208,8 @@ def _options(asked: Asked) -> Options:
         parameters=asked.param or [],
         clock="real",
         seed=asked.seed,
-        rate="1",  # the rate is told from outside, and changes
+        rate=f"{LEAST_RATE}",  # the rate is told from outside, and changes
+        wanted=Wanted(targets="real" if asked.targets == "real" else "mock"),
         think_scale=asked.think_scale or None,
         pay=asked.pay or None,
         models={

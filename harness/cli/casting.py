@@ -4,18 +4,21 @@ A payment choice is one profile, or several joined by "+": then a scenario that 
 its payments to the first or the second, and any other to the last.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.flow.inbox import Inbox
 from harness.flow.model import Models, Role, Voice
 from harness.flow.payers import Payer
 from harness.flow.payers.alipay_ai import AlipayAi
+from harness.flow.payers.alipay_orders import AlipayOrdersV2, AlipayOrdersV3
 from harness.flow.payers.flat import Flat
 from harness.flow.payers.stripe import Stripe
+from harness.flow.payers.unionpay import Unionpay
 from harness.flow.payers.unionpay_ai import UnionpayAi
 from harness.flow.payers.wechat_ai import WechatAi
+from harness.flow.payers.wechatpay import Wechatpay
 from harness.flow.strategy import Strategy
 from harness.providers import GATEWAYS, MODELS
 from harness.providers.call import Endpoint
@@ -28,9 +31,25 @@ PAYERS: dict[str, MakePayer] = {
     "flat": lambda at, inbox, profile: Flat(at),
     "stripe": lambda at, inbox, profile: Stripe(at),
     "unionpay-ai": lambda at, inbox, profile: UnionpayAi(at),
-    "alipay-ai": lambda at, inbox, profile: AlipayAi(at, inbox, *_approval_s(profile)),
+    "alipay-ai": lambda at, inbox, profile: AlipayAi(at, inbox, _approval_s(profile)),
+    "wechatpay": lambda at, inbox, profile: Wechatpay(at),
+    "alipay-v3": lambda at, inbox, profile: AlipayOrdersV3(at),
+    "unionpay": lambda at, inbox, profile: Unionpay(at),
 }
 """The client of each provider. The keys are those of the wires and of the mocks."""
+
+ORDER_ONLY = frozenset({"wechatpay", "alipay-v3", "unionpay"})
+"""Of these only orders are made and closed: nobody pays, so they stand beside no payment unless
+the user names them."""
+
+REAL_PAYERS: dict[str, Callable[[Endpoint], Payer]] = {
+    "stripe": Stripe,
+    "alipay-ai": AlipayOrdersV2,
+    "alipay-v3": AlipayOrdersV3,
+    "wechatpay": Wechatpay,
+    "unionpay": Unionpay,
+}
+"""The client of each provider that has test systems, or orders that nobody pays."""
 
 ROLES: tuple[Role, ...] = ("intent", "confirm")
 """What every scenario needs that names no others."""
@@ -66,6 +85,8 @@ class Variant:
     name: str
     strategy: Strategy
     lanes: tuple[str, ...]
+    factors: Mapping[str, bool | str] = field(default_factory=dict)
+    """The keywords of a function of the user's own that are varied, each with its value here."""
 
     @property
     def pay(self) -> str:
@@ -101,9 +122,9 @@ def lane_name(profile: str) -> str:
     return Path(profile).stem if profile.endswith(".toml") else profile
 
 
-def _approval_s(profile: PaymentProfile) -> tuple[float, float]:
+def _approval_s(profile: PaymentProfile) -> Callable[[float], float]:
     assert profile.approval, "a profile that is loaded has what its provider needs"
-    return profile.approval.p50_s, profile.approval.p99_s
+    return profile.approval.quantile_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,16 +138,23 @@ class Speaking:
     """The model that the gateway turns to when one is down; "" for none."""
     cny_per_usd: float = 1.0
 
-    def models_at(self, at: Mapping[str, Endpoint]) -> Models:
-        voices = {role: self._voice(name, at) for role, name in self.roles.items()}
+    def asked_at(self, profile: ModelProfile) -> str:
+        """The provider whose wire that model is asked on."""
+        return self.gateway.provider if self.gateway else profile.provider
+
+    def models_at(self, at: Mapping[str, Endpoint], real: Collection[str] = ()) -> Models:
+        """A model that is asked in reality goes by its id there, and not by its profile's name."""
+        voices = {role: self._voice(name, at, real) for role, name in self.roles.items()}
         return Models(
             voices["intent"], voices["confirm"], voices.get("reason"), voices.get("score")
         )
 
-    def _voice(self, name: str, at: Mapping[str, Endpoint]) -> Voice:
+    def _voice(self, name: str, at: Mapping[str, Endpoint], real: Collection[str]) -> Voice:
         profile = self.models[name]
-        provider = self.gateway.provider if self.gateway else profile.provider
+        provider = self.asked_at(profile)
         price = profile.price
+        if provider in real:
+            name = profile.model or name
         # Dollars for a million tokens are millionths of a dollar for one.
         return Voice(
             MODELS[provider],

@@ -27,6 +27,7 @@ from harness.cli.conducted_run import (
     write_report,
 )
 from harness.cli.exits import INVALID, PASS, USAGE, BadInput
+from harness.cli.leftovers import JOURNAL, forget_if_empty, left_in
 from harness.cli.outcome import Started
 from harness.cli.room import SPOOLS, new_run, room_in
 from harness.load.arrivals import poisson
@@ -128,11 +129,12 @@ class Collector:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no engine has told anything."""
-        return not self._heard
+        """Whether no engine has told anything, or ordered anything that has to be closed."""
+        return not self._heard and not left_in(self.folder / JOURNAL)
 
     def discard(self) -> None:
         """Of a run that never began, nothing stays."""
+        forget_if_empty(self.folder / JOURNAL)
         self.folder.rmdir()
 
     def close(self, order: Close) -> tuple[Look, Closed]:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated
 
 import typer
 
 from harness.cli.options import (
     STORIES,
     Capacity,
-    Clock,
     Confirm,
     Fallback,
     Gateway,
     Intent,
     Json,
+    LiveWechatOrders,
+    MostOrders,
+    MostSpend,
+    Otlp,
     Out,
     Pay,
     Port,
@@ -25,31 +27,69 @@ from harness.cli.options import (
     Score,
     Seed,
     Set,
+    Targets,
     ThinkScale,
 )
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
-    from harness.cli.wiring import Setup
-    from harness.record import Columns, RunSummary
-    from harness.stats.analysis import Question
-    from mocks.profile import PaymentProfile
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """How much is played where nobody says it."""
 
-SWEPT_SHARES = (0.2, 0.4, 0.6, 0.8)
+    flows: str
+    rounds: str
+    rate: str
+    clock: str
+
+
+USUAL = Usual(flows="1000", rounds="20", rate="50", clock="virtual")
+USUAL_REAL = Usual(flows="20", rounds="5", rate="0.2", clock="real")
+"""Against real providers: few, and seldom."""
 
 
 def compare(
     scenario: Annotated[
-        str, typer.Argument(metavar="SCENARIO", help=f"One of {STORIES}, or a .py file.")
+        str,
+        typer.Argument(
+            metavar="SCENARIO",
+            help=f"One of {STORIES}, a .py file, or an async function of your own: "
+            "package.module:function, path.py::function.",
+        ),
     ] = "conversation",
-    flows: Annotated[str, typer.Option(metavar="N", help="Turns for each strategy.")] = "1000",
-    rounds: Annotated[str, typer.Option(metavar="N", help="Rounds they are spread over.")] = "20",
+    flows: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="Turns for each strategy.  [default: 1000, or 20 on real targets]",
+            show_default=False,
+        ),
+    ] = None,
+    rounds: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N",
+            help="Rounds they are spread over.  [default: 20, or 5 on real targets]",
+            show_default=False,
+        ),
+    ] = None,
     seed: Seed = "1",
-    clock: Clock = "virtual",
+    clock: Annotated[
+        str | None,
+        typer.Option(
+            metavar="virtual|real",
+            help="Jump over waits, or wait.  [default: virtual, or real on real targets]",
+            show_default=False,
+        ),
+    ] = None,
     rate: Annotated[
-        str, typer.Option(metavar="R", help="Turns per second, all strategies together.")
-    ] = "50",
+        str | None,
+        typer.Option(
+            metavar="R",
+            help="Turns per second, all strategies together.  [default: 50, or 0.2 on real "
+            "targets]",
+            show_default=False,
+        ),
+    ] = None,
     quantiles: Annotated[
         str, typer.Option(metavar="LIST", help="Percentiles of response time to compare at.")
     ] = "50,95,99",
@@ -90,7 +130,8 @@ def compare(
         typer.Option(
             metavar="LIST",
             help="The mitigations to vary; the rest stay off.  [default: all three: "
-            "prewarm,token_cache,parallel_confirm]",
+            "prewarm,token_cache,parallel_confirm]  Of a function its own flags, or the values of "
+            "one keyword: model=A,B.  [default: all of its flags]",
             show_default=False,
         ),
     ] = None,
@@ -129,7 +170,19 @@ def compare(
     strategy: Annotated[
         str, typer.Option(metavar="LIST", help="The mitigations that are on with --providers.")
     ] = "baseline",
+    targets: Targets = "mock",
+    live_wechat_orders: LiveWechatOrders = False,
+    most_orders: MostOrders = None,
+    most_spend_usd: MostSpend = None,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Of a function: in place of its provider's usual profile; repeatable.",
+        ),
+    ] = None,
     port: Port = None,
+    otlp: Otlp = None,
     out: Out = "results",
     report: Report = True,
     json: Json = False,
@@ -137,22 +190,24 @@ def compare(
     """Measure what each mitigation is worth, alone and combined.
 
     Every combination of them faces the same conversations. Exit code 0 means that the run can be
-    believed, 4 that it cannot, 3 that --until-certain never was, 2 that the command was wrong.
+    believed, 4 that it cannot, or has left an order open at a real provider, 3 that
+    --until-certain never was, 2 that the command was wrong.
     """
+    from harness.cli.compared import Plan, compared, swept
     from harness.cli.looks import Asking, asked, looks_ahead, refuse_unasked
     from harness.cli.machine import cores
+    from harness.cli.own_flow import names_function
     from harness.cli.problems import Problems
     from harness.cli.setup import Options, checked
+    from harness.cli.targets import Wanted
     from harness.flow.strategy import MITIGATIONS, all_strategies
     from harness.stats.sequential import MOST_TIMES
 
     problems = Problems()
-    varied = ",".join(MITIGATIONS) if vary is None else vary
-    factors = [] if providers else problems.mitigations("--vary", varied)
-    rounds_ = problems.whole("--rounds", rounds, 1, 10_000)
-    turns = problems.whole("--flows", flows, 1, 10_000_000)
-    if problems.none and turns < rounds_:
-        problems.add(f"--flows {turns} cannot be spread over --rounds {rounds_}: take more flows")
+    usual = USUAL_REAL if targets == "real" else USUAL
+    flows = usual.flows if flows is None else flows
+    rounds = usual.rounds if rounds is None else rounds
+    rate = usual.rate if rate is None else rate
     asking = Asking(
         quantiles=quantiles,
         tolerance=tolerance,
@@ -160,6 +215,61 @@ def compare(
         until_certain=until_certain,
         looks=looks,
     )
+    if names_function(scenario):
+        from harness.cli.own_compare import OwnOptions, compare_function
+
+        own = OwnOptions(
+            flow=scenario,
+            vary=vary,
+            flows=flows,
+            rounds=rounds,
+            seed=seed,
+            clock=usual.clock if clock is None else clock,
+            rate=rate,
+            port=port,
+            profiles=profile or [],
+            capacity=capacity,
+            asking=asking,
+            out=out,
+            report=report,
+            otlp=otlp,
+            for_scenarios={
+                "--pay": pay is not None,
+                "--intent": intent is not None,
+                "--confirm": confirm is not None,
+                "--reason": reason is not None,
+                "--score": score is not None,
+                "--gateway": gateway is not None,
+                "--fallback": fallback is not None,
+                "--think-scale": think_scale is not None,
+                "--set": bool(set_),
+                "--jobs": jobs is not None,
+                "--sweep-session-share": sweep_session_share,
+                "--providers": providers,
+                "--strategy": strategy != "baseline",
+                f"--targets {targets}": targets != "mock",
+                "--live-wechat-orders": live_wechat_orders,
+                "--most-orders": most_orders is not None,
+                "--most-spend-usd": most_spend_usd is not None,
+            },
+        )
+        return compare_function(own, json)
+    if otlp is not None:
+        problems.base_url("--otlp", otlp)
+        if sweep_session_share:
+            problems.add("--otlp sends one run, and --sweep-session-share makes four: drop one")
+    if profile:
+        problems.add(
+            "--profile is for functions of your own: a scenario's are --pay, --intent, ..."
+        )
+    if sweep_session_share and targets == "real":
+        problems.add("--sweep-session-share sweeps what mocks do: it is not for --targets real")
+    varied = ",".join(MITIGATIONS) if vary is None else vary
+    factors = [] if providers else problems.mitigations("--vary", varied)
+    rounds_ = problems.whole("--rounds", rounds, 1, 10_000)
+    turns = problems.whole("--flows", flows, 1, 10_000_000)
+    if problems.none and turns < rounds_:
+        problems.add(f"--flows {turns} cannot be spread over --rounds {rounds_}: take more flows")
     planned = looks_ahead(asking, problems, rounds_)
     question = asked(asking, problems, factors, planned)
     refuse_unasked(asking, problems, providers=providers, sweep=sweep_session_share)
@@ -168,7 +278,7 @@ def compare(
     options = Options(
         scenario=scenario,
         parameters=set_ or [],
-        clock=clock,
+        clock=usual.clock if clock is None else clock,
         seed=seed,
         rate=rate,
         think_scale=think_scale,
@@ -178,6 +288,12 @@ def compare(
         gateway=gateway,
         fallback=fallback,
         capacity=capacity,
+        wanted=Wanted(
+            targets=targets,
+            live_wechat_orders=live_wechat_orders,
+            most_orders=most_orders,
+            most_spend_usd=most_spend_usd,
+        ),
     )
     if providers:
         strategies = [problems.strategy("--strategy", strategy)]
@@ -196,102 +312,5 @@ def compare(
         problems.add("--sweep-session-share: only a provider with sessions has a share to sweep")
         problems.settle()
     question = replace(question, seed=setup.seed)
-    plan = Plan(setup, scenario, question, planned, workers, folder, report)
-    return _sweep(plan, json) if sweep_session_share else _compare(plan, json)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A checked comparison, and where it goes."""
-
-    setup: Setup
-    scenario_name: str
-    question: Question
-    looks: Sequence[int]
-    """After how many rounds it may stop; none where it runs to its end."""
-    jobs: int
-    out: Path
-    report: bool
-    swept: Mapping[str, float] = field(default_factory=dict)
-    """What a sweep set, told in run.json among the parameters."""
-
-
-def _compare(plan: Plan, as_json: bool) -> int:
-    from harness.cli.looks import exit_code
-
-    summary, columns, folder = _run(plan)
-    if plan.report:
-        from harness.cli.charts import draw_report
-
-        draw_report(summary, columns, folder, plan.jobs)
-    if as_json:
-        _print_json(summary)
-    else:
-        from rich.console import Console
-
-        from harness.report.terminal import print_report
-
-        print_report(summary, str(folder), Console())
-    return exit_code(summary)
-
-
-def _sweep(plan: Plan, as_json: bool) -> int:
-    """The same comparison at several splits of the payment overhead: how the verdict moves."""
-    from harness.cli.exits import INVALID, PASS
-    from harness.report.session_share import print_session_shares
-
-    runs = []
-    for share in SWEPT_SHARES:
-        summary, _, folder = _run(_with_session_share(plan, share))
-        runs.append((share, summary, str(folder)))
-    if as_json:
-        _print_json([{"session_share": share, "run": summary} for share, summary, _ in runs])
-    else:
-        from rich.console import Console
-
-        print_session_shares(runs, Console())
-    return PASS if all(summary.valid for _, summary, _ in runs) else INVALID
-
-
-def _run(plan: Plan) -> tuple[RunSummary, Columns, Path]:
-    from pathlib import Path
-
-    from harness.cli.looks import Looking
-    from harness.cli.outcome import Started, run_of, store
-    from harness.cli.progress import TurnBar
-    from harness.cli.room import new_run, room_in
-    from harness.cli.rounds import run_rounds
-
-    setup, started = plan.setup, Started.now()
-    what = Path(plan.scenario_name).stem
-    folder = new_run(plan.out, started.at, what, setup.clock, setup.seed)
-    looking = Looking(plan.looks, setup.variants, plan.question)
-    turns = setup.turns * len(setup.variants)
-    with TurnBar(f"{plan.scenario_name}, {setup.clock} clock", turns) as bar:
-        course = run_rounds(setup, plan.jobs, bar, room_in(folder), looking.planned, looking.enough)
-    run = run_of(setup, plan.scenario_name, plan.question, plan.swept)
-    if plan.looks:
-        run = replace(run, looks=looking.told(course))
-    return (*store(run, course, started, folder), folder)
-
-
-def _with_session_share(plan: Plan, share: float) -> Plan:
-    from msgspec import structs
-
-    mocks = plan.setup.mocks
-    pay = {name: _shared(profile, share) for name, profile in mocks.pay.items()}
-    setup = replace(plan.setup, mocks=structs.replace(mocks, pay=pay))
-    return replace(plan, setup=setup, swept={"session_share": share})
-
-
-def _shared(profile: PaymentProfile, share: float) -> PaymentProfile:
-    from msgspec import structs
-
-    session = profile.session
-    return structs.replace(profile, session=session and structs.replace(session, share=share))
-
-
-def _print_json(what: object) -> None:
-    from msgspec import json
-
-    print(json.format(json.encode(what), indent=2).decode())
+    plan = Plan(setup, scenario, question, planned, workers, folder, report, otlp=otlp)
+    return swept(plan, json) if sweep_session_share else compared(plan, json)

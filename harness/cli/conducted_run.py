@@ -6,21 +6,29 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli import real_ways
 from harness.cli.asked import APP, Asked, base_url_of, name_of, read, targets_of
 from harness.cli.casting import Variant
 from harness.cli.course import Course
+from harness.cli.exits import PASS
+from harness.cli.leftovers import close_what_is_left, left_lines, spent_by_journal
 from harness.cli.outcome import Run, Started, exit_code, run_of, store
 from harness.cli.room import room_in
 from harness.cli.wiring import Setup
 from harness.flow.strategy import Strategy
 from harness.load.crew import Crew
 from harness.load.plan import Plan
+from harness.real.redact import Redactor
 from harness.record import Columns, RunSummary
 from harness.stats.analysis import Question
 from harness.stats.slo import read_slos
 
 if TYPE_CHECKING:
     from harness.cli.app_box import BlackBox
+
+ENGINE_ENDS_S = 130.0
+"""How long the engine may take to let go of its orders: one that has accounted has ended, one that
+has lost its conductor drains first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,7 @@ def planned(run: Run, plan: Plan, until_s: float) -> Run:
 def store_run(
     run: Run, crew: Crew, spools: Sequence[Path], folder: Path, started: Started, why: str
 ) -> Stored:
-    """`why` is what ended it early, or empty."""
+    """`why` is what ended it early, or empty. Orders that are open are closed before."""
     course = Course(
         room_in(folder),
         crew.tally(),
@@ -59,6 +67,10 @@ def store_run(
         stopped=why,
         spools=list(spools),
     )
+    if run.real:
+        left = close_what_is_left(folder, run.real.found, real_ways.INTERNET, ENGINE_ENDS_S)
+        course.spent = spent_by_journal(folder, left)
+        course.tally.fault = Redactor(run.real.secrets)(course.tally.fault)
     summary, columns = store(run, course, started, folder, engines=crew.summaries())
     return Stored(summary, columns, folder)
 
@@ -81,18 +93,20 @@ def lines_of(stored: Stored) -> list[str]:
     """What a person reads at the end, for 80 columns."""
     from harness.report.load import open_run_lines
 
-    return open_run_lines(stored.summary, stored.columns, stored.folder)
+    spent = stored.summary.spent
+    left = left_lines(stored.folder, spent) if spent else []
+    return [*open_run_lines(stored.summary, stored.columns, stored.folder), *left]
 
 
 def code_of(stored: Stored) -> int | None:
-    """None where nothing was promised of a run that can be believed."""
-    summary = stored.summary
-    return exit_code(summary) if summary.slos or not summary.valid else None
+    """None where nothing was promised of a run that can be believed and left nothing open."""
+    code = exit_code(stored.summary)
+    return code if stored.summary.slos or code != PASS else None
 
 
 def _ours(setup: Setup, asked: Asked) -> Run:
     run = run_of(setup, name_of(asked))
-    if targets_of(asked) == "mock":
+    if targets_of(asked) != "staging":
         return replace(run, discarded_turns=0)
     # Whose figures the far side replays, if any, is not ours to say.
     return replace(

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from harness.load.engine import Tally
-from harness.record import Columns, FlowRow, Spool, columns_of_spools, spooled
+from harness.real.unsafe import Unsafe
+from harness.record import Columns, FlowRow, SpentSummary, Spool, columns_of_spools, spooled
 
 
 class Progress(Protocol):
@@ -19,6 +20,14 @@ class Progress(Protocol):
     def watch(self, tally: Tally) -> None:
         """Show this tally from now on, as it grows. It may start a thread, so it is called after
         workers are forked."""
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A progress that has room for more."""
+
+    def tell(self, words: Callable[[], str]) -> None:
+        """Show these too, asked anew whenever it is drawn."""
 
 
 @dataclass(slots=True)
@@ -34,6 +43,10 @@ class Course:
     stopped: str = ""
     spools: list[Path] = field(default_factory=list)
     """Those of the turns in the tally."""
+    spent: SpentSummary | None = None
+    """What real providers were asked, where any were."""
+    shown: Callable[[str], str] = str
+    """Makes of a text what may be seen of it: a provider may say what must not be."""
 
     def spool(self, name: object) -> Spool:
         """A new one, whose turns will be in the tally."""
@@ -78,7 +91,7 @@ class Crash:
 
     @staticmethod
     def of(error: Exception) -> "Crash":
-        cause = _innermost(error)
+        cause = innermost(error)
         trace = "".join(traceback.format_exception(cause))
         return Crash(f"{type(cause).__name__}: {cause}", trace)
 
@@ -100,9 +113,14 @@ def stopping(course: Course, rounds: int | None = None) -> Iterator[None]:
     except KeyboardInterrupt:
         course.stopped = f"interrupted after {_so_far(course, rounds)}"
     except Exception as error:
+        if isinstance(cause := innermost(error), Unsafe):
+            # No bug: it was held back, or its answer says why to go no further.
+            course.stopped = course.shown(f"stopped after {_so_far(course, rounds)}: {cause}")
+            return
         crash = error.crash if isinstance(error, Crashed) else Crash.of(error)
-        print(crash.trace, end="", file=sys.stderr)
-        course.stopped = f"stopped after {_so_far(course, rounds)} by {crash.reason}"
+        print(course.shown(crash.trace), end="", file=sys.stderr)
+        by = course.shown(crash.reason)
+        course.stopped = f"stopped after {_so_far(course, rounds)} by {by}"
 
 
 def _so_far(course: Course, rounds: int | None) -> str:
@@ -110,8 +128,8 @@ def _so_far(course: Course, rounds: int | None) -> str:
     return f"{course.rounds_finished}{of} rounds"
 
 
-def _innermost(error: Exception) -> Exception:
-    # The engine's task group wraps whatever a scenario raised.
+def innermost(error: Exception) -> Exception:
+    """What was raised: the engine's task group wraps it."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error

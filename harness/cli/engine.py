@@ -12,12 +12,14 @@ import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from hashlib import blake2b
+from pathlib import Path
 from typing import TextIO
 
 import msgspec
 
 from harness import clock as clocks
 from harness.cli.asked import Asked, name_of, read, targets_of
+from harness.cli.course import innermost
 from harness.cli.engine_arms import ready_arms
 from harness.cli.engine_share import Share
 from harness.cli.exits import INVALID, PASS, USAGE, BadInput
@@ -38,6 +40,7 @@ from harness.load.pipe import (
     framed,
 )
 from harness.load.strain import CpuShare, straining
+from harness.real.unsafe import Unsafe
 
 PART_EVERY_S = 0.25
 
@@ -56,7 +59,13 @@ class Begin(msgspec.Struct, frozen=True, kw_only=True):
 def main() -> int:
     # A scenario may print; what is read from our output must stay ours.
     out, sys.stdout = sys.stdout, sys.stderr
-    return clocks.run("real", _main(out))
+    try:
+        return clocks.run("real", _main(out))
+    except Exception as error:
+        if not isinstance(unsafe := innermost(error), Unsafe):
+            raise
+        print(f"tollbench: {unsafe}", file=sys.stderr)
+        return INVALID
 
 
 async def _main(standard_output: TextIO) -> int:
@@ -75,6 +84,7 @@ async def _main(standard_output: TextIO) -> int:
                 begin.index,
                 clock,
                 apart=targets_of(begin.asked) == "mock",
+                folder=Path(begin.asked.out) / begin.run_id.partition(" ")[0],
             )
             arms = await stack.enter_async_context(making)
         except BadInput as error:

@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.exits import BadInput
+from harness.cli.real_ways import ways_there
 from harness.cli.rounds import one_virtual_round
 from harness.cli.ways import socket_way, socket_ways
 from harness.cli.wiring import Setup, Way, socket_arms
@@ -17,25 +20,45 @@ from harness.providers.call import ProviderFault
 if TYPE_CHECKING:
     from harness.cli.app_box import BlackBox
 
+ONE_ENGINE = (
+    "--targets real: what real providers are asked is counted by one engine; run Locust without "
+    "--processes and without workers"
+)
+
 ROUND = 0
 """All engines play one round together, so each turn meets the same draws in whichever it is."""
 
 
 @contextlib.asynccontextmanager
 async def ready_arms(
-    found: "Setup | BlackBox", base_url: str, run_id: str, index: int, clock: Clock, *, apart: bool
+    found: "Setup | BlackBox",
+    base_url: str,
+    run_id: str,
+    index: int,
+    clock: Clock,
+    *,
+    apart: bool,
+    folder: Path,
 ) -> AsyncIterator[Sequence[Arm]]:
     """An arm for each strategy, or the app's, each booted over its first connection.
 
     All engines load the same providers, as the app's servers would. With several strategies
-    `apart` gives each a world of its own, as mocks of ours have them.
+    `apart` gives each a world of its own, as mocks of ours have them. Orders at real providers are
+    noted in that folder, the run's own.
 
     Raises BadInput where nobody answers.
     """
     async with contextlib.AsyncExitStack() as stack:
         try:
             if isinstance(found, Setup):
-                arms = await stack.enter_async_context(_our_arms(found, base_url, clock, apart))
+                if found.real is not None and index:
+                    raise BadInput([ONE_ENGINE])
+                ways = (
+                    _ways(found, base_url, apart)
+                    if found.real is None
+                    else ways_there(found, found.real, base_url, folder)
+                )
+                arms = await stack.enter_async_context(_our_arms(found, ways, clock))
             else:
                 arms = [await stack.enter_async_context(_app_arm(found, run_id, index, clock))]
             for arm in arms:
@@ -59,11 +82,12 @@ def _no_answer(found: "Setup | BlackBox", base_url: str, apart: bool, fault: Pro
 
 @contextlib.asynccontextmanager
 async def _our_arms(
-    setup: Setup, base_url: str, clock: Clock, apart: bool
+    setup: Setup, opening: AbstractAsyncContextManager[Sequence[Way]], clock: Clock
 ) -> AsyncIterator[Sequence[Arm]]:
     # A turn on the virtual clock loads the code in no time; on this one it would take seconds.
-    await asyncio.to_thread(one_virtual_round, replace(setup, rounds=1, turns=1), ROUND)
-    async with _ways(setup, base_url, apart) as ways:
+    mocked = replace(setup, rounds=1, turns=1, real=None)
+    await asyncio.to_thread(one_virtual_round, mocked, ROUND)
+    async with opening as ways:
         yield socket_arms(setup, ROUND, clock, ways)
 
 

@@ -17,6 +17,10 @@ from harness.cli.options import (
     Gateway,
     Intent,
     Json,
+    LiveWechatOrders,
+    MostOrders,
+    MostSpend,
+    Otlp,
     Out,
     Pay,
     Port,
@@ -24,6 +28,7 @@ from harness.cli.options import (
     Score,
     Seed,
     Set,
+    Targets,
     ThinkScale,
 )
 
@@ -100,7 +105,12 @@ def load(
     capacity: Capacity = None,
     think_scale: ThinkScale = None,
     set_: Set = None,
+    targets: Targets = "mock",
+    live_wechat_orders: LiveWechatOrders = False,
+    most_orders: MostOrders = None,
+    most_spend_usd: MostSpend = None,
     port: Port = None,
+    otlp: Otlp = None,
     out: Out = "results",
     json: Json = False,
 ) -> int:
@@ -109,7 +119,8 @@ def load(
     Turns come at their rate whatever the answers do, and response times count from when a turn was
     due. What N workers do together does not depend on N. Exit code 0 means that the run can be
     believed and kept what --slo promises, 1 that it broke some of it, 3 that it cannot be told, 4
-    that the run cannot be believed, 2 that the command was wrong.
+    that the run cannot be believed, or has left an order open at a real provider, 2 that the
+    command was wrong.
     """
     from pathlib import Path
 
@@ -118,6 +129,7 @@ def load(
     from harness.cli.progress import TurnBar
     from harness.cli.room import new_run, room_in
     from harness.cli.setup import Options
+    from harness.cli.targets import Wanted
 
     problems = Problems()
     rate = problems.given("--rate", rate, "turns per second, as in --rate 20")
@@ -125,6 +137,8 @@ def load(
     asked = _asked(problems, duration, arrivals, drain, workers, clock)
     slos = problems.slos("--slo", slo)
     folder = problems.folder("--out", out)
+    if otlp is not None:
+        problems.base_url("--otlp", otlp)
     options = Options(
         scenario=scenario,
         parameters=set_ or [],
@@ -138,16 +152,36 @@ def load(
         gateway=gateway,
         fallback=fallback,
         capacity=capacity,
+        wanted=Wanted(
+            targets=targets,
+            live_wechat_orders=live_wechat_orders,
+            most_orders=most_orders,
+            most_spend_usd=most_spend_usd,
+        ),
     )
     make = _probe if scenario == "http" else _load
     run, turns, play = make(problems, options, url, strategy, asked)
     run = replace(run, slos=slos)
+    if run.real is not None:
+        from harness.cli.target_lines import tell_plan
+
+        tell_plan(run.real)
     started = Started.now()
     kept = new_run(folder, started.at, Path(scenario).stem, run.clock, run.seed)
     with TurnBar(f"{scenario}, {run.clock} clock", turns) as bar:
         course = play(bar, room_in(kept))
-    summary, columns = store(run, course, started, kept, spreads=run.clock == "real")
+    summary, columns = store(
+        run, course, started, kept, spreads=run.clock == "real" and not run.real
+    )
     _print(summary, columns, kept, json)
+    if otlp is not None:
+        from harness.cli.otlp import export_and_tell
+
+        export_and_tell(otlp, summary, columns)
+    if summary.spent is not None:
+        from harness.cli.target_lines import tell_left
+
+        tell_left(summary, kept)
     return exit_code(summary)
 
 
@@ -183,13 +217,24 @@ def _load(
     """What it is, how many turns there will be on average, and what plays it."""
     from functools import partial
 
+    from harness.cli.estimate import most_turns
     from harness.cli.open_load import run_load
     from harness.cli.outcome import run_of
-    from harness.cli.setup import checked
+    from harness.cli.problems import Problems
+    from harness.cli.setup import LEAST_RATE, MOST_RATE, checked
 
     if url is not None:
         problems.add('--url is only for "load http"; leave it out')
-    setup = checked(options, problems, [problems.strategy("--strategy", strategy)])
+    if options.wanted.real and asked.workers > 1:
+        problems.add(
+            f"--workers {asked.workers}: what real providers are asked is counted in one process; "
+            "leave it out"
+        )
+    strategies = [problems.strategy("--strategy", strategy)]
+    # Whoever checks the other options tells of a rate that is none.
+    rate = Problems().number("--rate", options.rate, LEAST_RATE, MOST_RATE)
+    in_all = partial(most_turns, rate, asked.duration_s)
+    setup = checked(options, problems, strategies, most_turns=in_all)
     load = replace(asked, rate=setup.rate)
     run = run_of(setup, options.scenario)
     run = replace(
@@ -221,6 +266,8 @@ def _probe(
         options.think_scale, options.port, options.pay, options.gateway, options.fallback,
         options.capacity, *options.models.values(),
     )  # fmt: skip
+    if options.wanted.given:
+        problems.add('"load http" asks whom --url names: leave out --targets and what goes with it')
     if options.parameters or strategy != "baseline" or any(of is not None for of in only_flows):
         problems.add(
             '"load http" only probes: it takes no --set, --strategy, --think-scale or --port, and '

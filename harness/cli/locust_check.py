@@ -11,7 +11,15 @@ import sys
 import httpx
 import msgspec
 
-from harness.cli.asked import Asked, Checked, base_url_of, checked_of, is_black_box, targets_of
+from harness.cli.asked import (
+    Asked,
+    Checked,
+    base_url_of,
+    checked_of,
+    is_black_box,
+    setup_of,
+    targets_of,
+)
 from harness.cli.exits import PASS, USAGE, BadInput
 from harness.cli.problems import Problems
 from harness.clock import RealClock
@@ -52,13 +60,24 @@ def main() -> int:
 
 
 def check(asked: Asked) -> Checked:
-    """BadInput with all that is wrong; hosts are asked only if nothing else is."""
+    """BadInput with all that is wrong; hosts are asked only if nothing else is. Who would be asked
+    in reality is told."""
     checked = checked_of(asked)
+    if targets_of(asked) == "real":
+        _tell_who(asked)
     if targets_of(asked) == "staging":
         problems = Problems()
         asyncio.run(_ask_hosts(asked, problems))
         problems.settle()
     return checked
+
+
+def _tell_who(asked: Asked) -> None:
+    from harness.cli.target_lines import tell_who  # It brings rich.
+
+    real = setup_of(asked).real
+    assert real is not None
+    tell_who(real)
 
 
 async def _ask_hosts(asked: Asked, problems: Problems) -> None:

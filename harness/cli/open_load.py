@@ -11,7 +11,8 @@ from harness import clock as clocks
 from harness.cli.course import Course, Progress, stopping
 from harness.cli.engines import Link, run_in_engines
 from harness.cli.mock_process import mock_process
-from harness.cli.rounds import WARM_UP_ROUND, leaving_no_task
+from harness.cli.real_ways import asking, serving_mocks
+from harness.cli.rounds import WARM_UP_ROUND, Ways, leaving_no_task
 from harness.cli.scenario_file import source_of
 from harness.cli.ways import socket_way
 from harness.cli.wiring import Setup, in_process_arms, probe_arm, socket_arms
@@ -67,7 +68,10 @@ def run_load(setup: Setup, load: Load, progress: Progress, room: Path) -> Course
     it draws costs no turn anything. Turns are spooled in `room`."""
     course = Course(room)
     with stopping(course, 1):
-        if setup.clock == "real":
+        if setup.real is not None:
+            with asking(setup.real, course, progress) as real:
+                _load_real(setup, load, course, progress, real.ways)
+        elif setup.clock == "real":
             mocks = mock_process(setup.mocks, setup.mocks_port)
             work = MockedLoad(setup, load)
             source = source_of(setup.scenario)
@@ -79,6 +83,27 @@ def run_load(setup: Setup, load: Load, progress: Progress, room: Path) -> Course
                 play(0, schedule, course.tally, spool.add)
         course.rounds_finished = 1
     return course
+
+
+def _load_real(setup: Setup, load: Load, course: Course, progress: Progress, ways: Ways) -> None:
+    """In this process, where all that is asked is counted: real providers are asked seldom."""
+    clock = clocks.RealClock()
+
+    async def main(base_url: str) -> None:
+        async with ways(setup, base_url) as others, leaving_no_task():
+            await _warm_up(clock, socket_arms(setup, WARM_UP_ROUND, clock, others))
+        # Anew: what it takes to open a connection is what a run on real targets tells of.
+        async with ways(setup, base_url) as opened, leaving_no_task():
+            (arm,) = socket_arms(setup, 0, clock, opened)
+            schedule = load.schedule(setup.seed, setup.scenario.turns)(arm)
+            with course.spool(0) as spool:
+                await run_round(
+                    clock, [arm], schedule, course.tally, tell=spool.add, drain_s=load.drain_s
+                )
+
+    progress.watch(course.tally)
+    with serving_mocks(setup) as base_url:
+        clocks.run("real", main(base_url))
 
 
 def run_probe(probe: HttpProbe, seed: int, load: Load, progress: Progress, room: Path) -> Course:

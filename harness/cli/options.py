@@ -50,7 +50,48 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the scenario; repeatable."),
 ]
+Targets = Annotated[
+    str,
+    typer.Option(
+        metavar="mock|real",
+        help="Whom to ask. Real: those whose credentials are in the environment, with orders of "
+        "the least amount in test systems; the others stay mocks.",
+    ),
+]
+LiveWechatOrders = Annotated[
+    bool,
+    typer.Option(
+        "--live-wechat-orders",
+        help="WeChat Pay has no test system: let up to 20 orders of 0.01 CNY be made in "
+        "production, which nobody can pay, and closed.",
+    ),
+]
+MostOrders = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N",
+        help="Orders at each real payment provider, at most.  [default: 200]",
+        show_default=False,
+    ),
+]
+MostSpend = Annotated[
+    str | None,
+    typer.Option(
+        "--most-spend-usd",
+        metavar="USD",
+        help="For tokens of real models, at most.  [default: 1]",
+        show_default=False,
+    ),
+]
 Out = Annotated[str, typer.Option(metavar="FOLDER", help="Where runs are kept.")]
+Otlp = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Send the run's spans there when it is over, by OTLP over HTTP.",
+        show_default=False,
+    ),
+]
 Report = Annotated[
     bool,
     typer.Option("--report/--no-report", help="Draw the charts and the page, or only measure."),

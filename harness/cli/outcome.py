@@ -9,6 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from msgspec import structs
+
 from harness import record
 from harness.cli.casting import Variant
 from harness.cli.claims import claim_summaries, fee_summaries
@@ -16,6 +18,7 @@ from harness.cli.course import Course
 from harness.cli.exits import INCONCLUSIVE, INVALID, PASS, REGRESSION
 from harness.cli.machine import machine
 from harness.cli.room import clear
+from harness.cli.targets import Real
 from harness.cli.wiring import Setup
 from harness.clock import ClockName
 from harness.load.engine import Tally
@@ -33,7 +36,7 @@ from harness.record import (
 )
 from harness.stats.analysis import Question, analyse, with_findings
 from harness.stats.slo import Slo, judge_slos
-from mocks.host import provenance
+from mocks.host import MockConfig, provenance
 from mocks.profile import Profile, fingerprint
 
 if TYPE_CHECKING:
@@ -63,7 +66,7 @@ class Run:
     scenario: "DataclassInstance"
     variants: Sequence[Variant]
     clock: ClockName
-    endpoints: Literal["mock", "staging", "real"]
+    endpoints: Literal["mock", "staging", "real", "mixed"]
     seed: int
     rounds: int
     parameters: Mapping[str, float | str]
@@ -80,6 +83,8 @@ class Run:
     """The promises that it is held to."""
     argv: Sequence[str] | None = None
     """Of the command that it was asked by; None is this process's own."""
+    real: Real | None = None
+    """Who is asked in reality, where anybody is."""
 
 
 def store(
@@ -108,10 +113,13 @@ def store(
         parameters={**parameters_of(run.scenario), **run.parameters},
         clock=run.clock,
         endpoints=run.endpoints,
+        targets=dict(run.real.targets) if run.real else {},
+        spent=course.spent,
         seed=run.seed,
         rounds=run.rounds,
         rounds_finished=course.rounds_finished,
         started_at=started.at.isoformat(timespec="seconds"),
+        began_unix_s=dict(course.tally.began),
         wall_s=round(time.perf_counter() - started.stopwatch, 3),
         argv=list(sys.argv[1:] if run.argv is None else run.argv),
         machine=machine(),
@@ -150,19 +158,20 @@ def run_of(
     swept: Mapping[str, float] | None = None,
 ) -> Run:
     """The run that this setup describes; without a question it varies nothing."""
-    mocks = setup.mocks
+    mocks, real = mocked_of(setup), setup.real
     profiles: dict[str, Profile] = {**mocks.pay, **mocks.models, **mocks.gateways}
     return Run(
         scenario_name=scenario_name,
         scenario=setup.scenario,
         variants=setup.variants,
         clock=setup.clock,
-        endpoints="mock",
+        endpoints=real.endpoints if real else "mock",
+        real=real,
         seed=setup.seed,
         rounds=setup.rounds,
         parameters={"rate": setup.rate, "think_scale": setup.think_scale, **(swept or {})},
         profiles={name: fingerprint(profile) for name, profile in profiles.items()},
-        provenance=provenance(setup.mocks),
+        provenance=provenance(mocks),
         question=question or Question(seed=setup.seed),
         discarded_turns=len(setup.variants) if setup.clock == "real" else 0,
         fees=fee_summaries(mocks),
@@ -170,11 +179,26 @@ def run_of(
     )
 
 
+def mocked_of(setup: Setup) -> MockConfig:
+    """The mocks that the run asks: who is asked in reality replays no profile."""
+    if setup.real is None:
+        return setup.mocks
+    real, speaking = setup.real.found, setup.speaking
+    mocks = setup.mocks
+    return structs.replace(
+        mocks,
+        pay={name: of for name, of in mocks.pay.items() if of.provider not in real},
+        models={name: of for name, of in mocks.models.items() if speaking.asked_at(of) not in real},
+        gateways={name: of for name, of in mocks.gateways.items() if of.provider not in real},
+    )
+
+
 def exit_code(summary: RunSummary) -> int:
     """What cannot be believed breaks no promise and keeps none; a broken one outweighs one of which
-    nothing can be told."""
+    nothing can be told. An order that is left open outweighs all: somebody has to see to it."""
     verdicts = {slo.verdict for slo in summary.slos}
-    if not summary.valid:
+    left_open = summary.spent is not None and summary.spent.left_open
+    if not summary.valid or left_open:
         return INVALID
     if "missed" in verdicts:
         return REGRESSION

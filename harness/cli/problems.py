@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar, cast, get_args, get_type_hin
 import httpx
 import msgspec
 
-from harness.cli.casting import USUAL
+from harness.cli.casting import ORDER_ONLY, USUAL
 from harness.cli.exits import BadInput
 from harness.clock import ClockName
 from harness.flow.strategy import MITIGATIONS, Strategy, strategy_of
@@ -171,10 +171,10 @@ class Problems:
         return self._profile(option, name, ModelProfile)
 
     def payments(self, option: str, text: str | None, scenario: str) -> list[str]:
-        """The payment choices to compare, at least two; all that are shipped where none is named,
-        and what the scenario is about."""
+        """The payment choices to compare, at least two; all that are shipped and paid where none
+        is named, and what the scenario is about."""
         usual = [USUAL[scenario].pay] if scenario in USUAL and "+" in USUAL[scenario].pay else []
-        choices = text.split(",") if text else [*profile_names(PaymentProfile), *usual]
+        choices = text.split(",") if text else [*_paid_profiles(), *usual]
         choices = [choice.strip() for choice in choices if choice.strip()]
         if len(set(choices)) < 2 or len(set(choices)) < len(choices):
             self.add(f"{option}: name at least two to compare, each once, as in wechat-ai,stripe")
@@ -190,7 +190,7 @@ class Problems:
         try:
             url = httpx.URL(text)
             good = url.scheme in ("http", "https") and url.host and (url.port or 1) < 65536
-        except httpx.InvalidURL:
+        except (httpx.InvalidURL, UnicodeError):
             good = False
         if not good:
             # What may hold a password or a key is not shown.
@@ -291,6 +291,12 @@ _PROFILES: dict[type[Profile], str] = {
     GatewayProfile: "a gateway",
 }
 _KINDS: dict[object, str] = {int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def _paid_profiles() -> list[str]:
+    """The shipped ones by which something is paid."""
+    shipped = profile_names(PaymentProfile)
+    return [name for name in shipped if load(name, PaymentProfile).provider not in ORDER_ONLY]
 
 
 def _takes_files(folder: Path) -> bool:

@@ -1,6 +1,6 @@
 """The progress bar on standard error; nothing of it ever reaches standard output."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from rich.console import Console, RenderableType
 from rich.progress import (
@@ -46,6 +46,10 @@ class TurnBar:
         self._bar.tally = tally
         self._bar.start()
 
+    def tell(self, words: Callable[[], str]) -> None:
+        """Show these too, asked anew whenever the bar is drawn."""
+        self._bar.words = words
+
     def __enter__(self) -> "TurnBar":
         return self
 
@@ -57,6 +61,7 @@ class _Watching(RichProgress):
     """Asks the tally whenever it draws: nobody who measures has to tell it anything."""
 
     tally: Tally | None = None
+    words: Callable[[], str] = staticmethod(str)
 
     def get_renderables(self) -> Iterable[RenderableType]:
         if self.tally is not None:
@@ -66,7 +71,8 @@ class _Watching(RichProgress):
         if self.tally is not None:
             speed = self.tasks[0].speed or 0.0
             yield Text(
-                f"{speed:.0f} turns/s, {self.tally.failed} failed, {self.tally.open} in flight",
+                f"{speed:.0f} turns/s, {self.tally.failed} failed, {self.tally.open} in flight"
+                f"{self.words()}",
                 style="dim",
                 no_wrap=True,
             )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import Out
+from harness.cli.options import Otlp, Out
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,13 +28,15 @@ def report(
             show_default=False,
         ),
     ] = None,
+    otlp: Otlp = None,
 ) -> int:
     """Write a run's page, report.html, into its folder, and open it.
 
-    The page is one file, which asks for nothing outside itself. Exit code 0 means that it was
-    written, 2 that the command was wrong or the run cannot be read.
+    The page is one file, which asks for nothing outside itself. With --otlp the run's spans are
+    sent, and no page is written. Exit code 0 means that it was done, 2 that the command was wrong,
+    the run cannot be read, or its spans were not taken.
     """
-    from harness.cli.exits import PASS, BadInput
+    from harness.cli.exits import PASS, USAGE, BadInput
     from harness.cli.problems import Problems
     from harness.cli.stored import open_run, run_path
     from harness.record import newest
@@ -42,9 +44,19 @@ def report(
     problems = Problems()
     if markdown and open_:
         problems.add("--markdown is printed, and there is nothing to --open: leave one out")
+    if otlp is not None:
+        problems.base_url("--otlp", otlp)
+        if markdown or open_:
+            problems.add(
+                "--otlp sends the run, and writes nothing: leave out --markdown and --open"
+            )
     problems.settle()
     path = run_path(run, out)
     summary, columns = open_run(path)
+    if otlp is not None:
+        from harness.cli.otlp import export_and_tell
+
+        return PASS if export_and_tell(otlp, summary, columns) else USAGE
     if markdown:
         from harness.report.markdown import run_markdown
 

@@ -3,18 +3,23 @@ one. Whatever finished is kept, and no process is left behind."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from itertools import chain
 from pathlib import Path
 
 from harness import clock as clocks
 from harness.cli.course import Course, Enough, Progress, batches, stopping
-from harness.cli.mock_process import mock_process
+from harness.cli.real_ways import asking, serving_mocks
 from harness.cli.ways import socket_ways
-from harness.cli.wiring import Setup, in_process_arms, socket_arms
+from harness.cli.wiring import Setup, Way, in_process_arms, socket_arms
 from harness.cli.workers import run_in_workers
-from harness.clock import Clock
 from harness.load.engine import Arm, Due, Tally, Tell, round_schedule, run_round
+
+Ways = Callable[[Setup, str], AbstractAsyncContextManager[list[Way]]]
+"""Opens a way for each variant; the address is that of the mocks."""
+
+Opening = Callable[[], AbstractAsyncContextManager[list[Way]]]
 
 WARM_UP_ROUND = -1
 """On the real clock a first, unrecorded turn a strategy opens connections and loads code."""
@@ -34,8 +39,11 @@ def run_rounds(
     course = Course(room)
     planned = batches(course, looks or (setup.rounds,), enough)
     with stopping(course, setup.rounds):
-        if setup.clock == "real":
-            _run_real(setup, planned, course, progress)
+        if setup.real is not None:
+            with asking(setup.real, course, progress) as real:
+                _run_real(setup, planned, course, progress, real.ways)
+        elif setup.clock == "real":
+            _run_real(setup, planned, course, progress, socket_ways)
         elif jobs == 1:
             _run_here(setup, planned, course, progress)
         else:
@@ -68,10 +76,12 @@ def _run_here(setup: Setup, planned: Iterable[range], course: Course, progress: 
         course.rounds_finished += 1
 
 
-def _run_real(setup: Setup, planned: Iterable[range], course: Course, progress: Progress) -> None:
+def _run_real(
+    setup: Setup, planned: Iterable[range], course: Course, progress: Progress, ways: Ways
+) -> None:
     progress.watch(course.tally)
-    with mock_process(setup.mocks, setup.mocks_port) as base_url:
-        clocks.run("real", _real_rounds(setup, base_url, clocks.RealClock(), planned, course))
+    with serving_mocks(setup) as base_url:
+        clocks.run("real", _real_rounds(setup, lambda: ways(setup, base_url), planned, course))
 
 
 @contextlib.asynccontextmanager
@@ -87,20 +97,37 @@ async def leaving_no_task() -> AsyncIterator[None]:
         await asyncio.gather(*left, return_exceptions=True)
 
 
+@contextlib.asynccontextmanager
+async def warmed(setup: Setup, opening: Opening) -> AsyncIterator[list[Way]]:
+    """Ways on which a first, unrecorded turn a strategy has gone. Real providers' connections are
+    opened anew after it: what that takes is what a run on them tells of."""
+    async with contextlib.AsyncExitStack() as stack:
+        if setup.real is not None:
+            async with opening() as others, leaving_no_task():
+                await _warm_up(setup, others)
+        ways = await stack.enter_async_context(opening())
+        await stack.enter_async_context(leaving_no_task())
+        if setup.real is None:
+            await _warm_up(setup, ways)
+        yield ways
+
+
+async def _warm_up(setup: Setup, ways: Sequence[Way]) -> None:
+    clock = clocks.RealClock()
+    arms = socket_arms(setup, WARM_UP_ROUND, clock, ways)
+    await run_round(clock, arms, _schedule(setup, WARM_UP_ROUND, arms), Tally())
+
+
 async def _real_rounds(
-    setup: Setup, base_url: str, clock: Clock, planned: Iterable[range], course: Course
+    setup: Setup, opening: Opening, planned: Iterable[range], course: Course
 ) -> None:
     """All on one set of connections. The next round is asked for, and a look taken, only when the
     one before has ended and nothing is being measured."""
-    async with contextlib.AsyncExitStack() as stack:
-        ways = await stack.enter_async_context(socket_ways(setup, base_url))
-        await stack.enter_async_context(leaving_no_task())
-        for round_ in chain([WARM_UP_ROUND], chain.from_iterable(planned)):
+    clock = clocks.RealClock()
+    async with warmed(setup, opening) as ways:
+        for round_ in chain.from_iterable(planned):
             arms = socket_arms(setup, round_, clock, ways)
             schedule = _schedule(setup, round_, arms)
-            if round_ == WARM_UP_ROUND:
-                await run_round(clock, arms, schedule, Tally())
-                continue
             with course.spool(round_) as spool:
                 await run_round(clock, arms, schedule, course.tally, tell=spool.add)
             course.rounds_finished += 1

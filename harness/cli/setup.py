@@ -1,6 +1,6 @@
 """Options made into a checked Setup; every mistake is gathered, none stops the checking."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -17,9 +17,12 @@ from harness.cli.casting import (
     by_strategy,
     lane_name,
 )
+from harness.cli.estimate import Played
 from harness.cli.problems import Problems
 from harness.cli.scenario_file import find_scenario
+from harness.cli.targets import Wanted, checked_targets
 from harness.cli.wiring import REAL_THINK_SCALE, Setup
+from harness.clock import ClockName
 from harness.flow.agent import Scenario
 from harness.flow.model import Outage, Role
 from harness.flow.strategy import Strategy
@@ -54,6 +57,7 @@ class Options:
     gateway: str | None = None
     fallback: str | None = None
     capacity: str | None = None
+    wanted: Wanted = field(default_factory=Wanted)
 
 
 def checked(
@@ -65,14 +69,17 @@ def checked(
     rounds: int = 1,
     turns: int = 0,
     given: Scenario | type[Scenario] | None = None,
+    most_turns: Callable[[int], int] | None = None,
 ) -> Setup:
     """The setup, or BadInput with all that is wrong, what the caller found before included.
 
     Its variants are the strategies, or, where `pays` names payment choices, those under the only
     strategy. A scenario that is `given` is the one; the name of it in the options is then no more
-    than a name.
+    than a name. `most_turns` tells, of the turns of a conversation, how many may be played in
+    all, where that is not `turns` a variant and one more to warm up.
     """
-    clock = problems.clock(options.clock)
+    written_clock = problems.clock(options.clock)
+    clock: ClockName = "real" if options.wanted.real else written_clock
     seed = problems.whole("--seed", options.seed, 0, MOST_SEED)
     rate = problems.number("--rate", options.rate, LEAST_RATE, MOST_RATE)
     default_scale = 1.0 if clock == "virtual" else REAL_THINK_SCALE
@@ -93,6 +100,13 @@ def checked(
         if options.capacity is None
         else problems.whole("--capacity", options.capacity, 1, MOST_CAPACITY)
     )
+    in_all = (
+        most_turns(max(1, scenario.turns))
+        if most_turns and scenario
+        else len(variants) * (turns + 1)
+    )
+    played = _played(scenario, speaking, pay, variants, in_all, rate)
+    real = checked_targets(options.wanted, played, problems, written_clock=written_clock)
     problems.settle()
     assert scenario
     mocks = MockConfig(
@@ -117,6 +131,7 @@ def checked(
         speaking=speaking,
         mocks=mocks if slots is None else with_slots(mocks, slots),
         mocks_port=port,
+        real=real,
     )
 
 
@@ -131,6 +146,22 @@ def with_slots(mocks: MockConfig, slots: int) -> MockConfig:
         pay={name: limited(of) for name, of in mocks.pay.items()},
         models={name: limited(of) for name, of in mocks.models.items()},
         gateways={name: limited(of) for name, of in mocks.gateways.items()},
+    )
+
+
+def _played(
+    scenario: Scenario | None,
+    speaking: Speaking,
+    pay: Mapping[str, PaymentProfile],
+    variants: Sequence[Variant],
+    turns: int,
+    rate: float,
+) -> Played | None:
+    """None where it is not known who plays."""
+    if scenario is None or not pay or not set(speaking.roles.values()) <= set(speaking.models):
+        return None
+    return Played(
+        scenario=scenario, speaking=speaking, pay=pay, variants=variants, turns=turns, rate=rate
     )
 
 

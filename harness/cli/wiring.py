@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 import httpx
 
-from harness.cli.casting import PAYERS, Speaking, Variant
+from harness.cli.casting import PAYERS, REAL_PAYERS, Speaking, Variant
+from harness.cli.targets import Real
 from harness.clock import Clock, ClockName
 from harness.flow.agent import Agent, Cast, Scenario
 from harness.flow.flow import Chat, Flow, World
 from harness.flow.inbox import Inbox
+from harness.flow.payers import Payer
+from harness.flow.payers.prudent import Prudent
 from harness.in_process import InProcess
 from harness.load.engine import Arm
 from harness.providers.call import Endpoint
@@ -40,6 +43,8 @@ class Setup:
     mocks: MockConfig
     mocks_port: int = 0
     """On the real clock; 0 is any free one."""
+    real: Real | None = None
+    """Who is no mock; None where all are."""
 
     def turns_in(self, round_: int) -> int:
         """Spread evenly; the first rounds take the rest."""
@@ -83,13 +88,17 @@ def probe_arm(
 
 
 def cast_of(setup: Setup, variant: Variant, way: Way) -> Cast:
-    """Who plays in that variant: models and payers, on their way to the mocks."""
-    profiles = setup.mocks.pay
-    payers = [
-        PAYERS[profiles[lane].provider](way.at[lane], way.inbox, profiles[lane])
-        for lane in variant.lanes
-    ]
-    return Cast(setup.speaking.models_at(way.at), payers)
+    """Who plays in that variant: models and payers, on their way to the mocks, or to real ones."""
+    payers = [_payer(setup, lane, way) for lane in variant.lanes]
+    return Cast(setup.speaking.models_at(way.at, setup.real.found if setup.real else ()), payers)
+
+
+def _payer(setup: Setup, lane: str, way: Way) -> Payer:
+    profile, at = setup.mocks.pay[lane], way.at[lane]
+    if setup.real is None or profile.provider not in setup.real.found:
+        return PAYERS[profile.provider](at, way.inbox, profile)
+    least_minor = setup.real.least_minor(profile.provider)
+    return Prudent(REAL_PAYERS[profile.provider](at), setup.real.prefix, least_minor)
 
 
 def _in_process(setup: Setup, clock: Clock) -> Way:
@@ -100,7 +109,14 @@ def _in_process(setup: Setup, clock: Clock) -> Way:
 
 def _arm(setup: Setup, variant: Variant, round_: int, clock: Clock, way: Way) -> Arm:
     world = World(
-        clock, way.transport, setup.seed, round_, True, setup.think_scale, inbox=way.inbox
+        clock,
+        way.transport,
+        setup.seed,
+        round_,
+        True,
+        setup.think_scale,
+        inbox=way.inbox,
+        tells_connections=setup.real is not None,
     )
     cast = cast_of(setup, variant, way)
     return Arm(variant.name, world, _boot(cast), _converse(setup.scenario, cast, variant))

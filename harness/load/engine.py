@@ -7,6 +7,7 @@ that whatever drifts on the machine hits all of them alike.
 
 import asyncio
 import gc
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,7 +18,7 @@ from msgspec import structs
 
 from harness import draws
 from harness.clock import Clock
-from harness.flow.flow import NOTIFY, Chat, Flow, Span, World
+from harness.flow.flow import NO_CALLS, Chat, Flow, Span, World
 from harness.load import arrivals
 from harness.load.arrivals import Arrivals
 from harness.load.causes import Causes, count_cause, merge_causes
@@ -86,6 +87,8 @@ class Tally:
     workers: int = 1
     """Processes that made the load side by side."""
     strain: Strain = field(default_factory=Strain)
+    began: dict[int, float] = field(default_factory=dict)
+    """Round -> when its times begin, in Unix seconds; of the real clock alone."""
 
     @property
     def ended(self) -> int:
@@ -105,6 +108,8 @@ class Tally:
         merge_causes(self.causes, other.causes)
         self.open += other.open
         self.strain.add(other.strain)
+        for round_, when in other.began.items():
+            self.began.setdefault(round_, when)
 
 
 Tell = Callable[[FlowRow, list[SpanRow]], None]
@@ -133,6 +138,8 @@ async def run_round(
     try:
         with quiet_gc():
             origin = clock.now() if begin is None else await begin()
+            if clock.name == "real":
+                tally.began[arms[0].world.round] = time.time() - (clock.now() - origin)
             transports = [arm.world.transport for arm in arms]
             async with straining(clock, transports, tally.strain) as cpu:
                 tell = tell or tally.rows.add
@@ -287,7 +294,7 @@ def record_turn(variant: str, flow: Flow, end: float, origin: float, tell: Tell)
         amount_minor=flow.amount_minor,
         currency=flow.currency,
         fee_minor=flow.fee_minor,
-        calls=sum(1 for span in spans if span.provider and span.stage != NOTIFY),
+        calls=sum(1 for span in spans if span.provider and span.stage not in NO_CALLS),
         wasted_prewarms=flow.wasted_prewarms,
         stale_tokens=flow.stale_tokens,
         corrections=flow.corrections,

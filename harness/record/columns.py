@@ -20,6 +20,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.signedinteger]
 BoolArray = npt.NDArray[np.bool_]
 
+ALL = slice(None)
 BLOCK = 1 << 16
 """So many rows are worked on at a time where a whole column more would be much."""
 
@@ -163,6 +164,12 @@ ShapeT = TypeVar("ShapeT", Turns, Spans)
 RowT = TypeVar("RowT", FlowRow, SpanRow)
 
 
+def rows_by_block(columns: Turns | Spans, row: type[RowT]) -> Iterator[RowT]:
+    """The same, a block after the other: all at once would be many times what columns take."""
+    for block in blocks(len(columns)):
+        yield from _structs(columns, row, block)
+
+
 def made(shape: type[ShapeT], arrays: Mapping[str, Array]) -> ShapeT:
     """The columns by name, each of the kind that its field says."""
     return cast(Callable[..., ShapeT], shape)(**arrays)
@@ -219,15 +226,15 @@ def _array(values: Sequence[object], kind: object) -> Array:
     return np.array(values, dtype=np.bool_)
 
 
-def _structs(columns: Turns | Spans, row: type[RowT]) -> Iterator[RowT]:
-    lists = [_list(getattr(columns, name)) for name in row.__struct_fields__]
+def _structs(columns: Turns | Spans, row: type[RowT], part: slice = ALL) -> Iterator[RowT]:
+    lists = [_list(getattr(columns, name), part) for name in row.__struct_fields__]
     return (row(*values) for values in zip(*lists, strict=True))
 
 
-def _list(column: Array) -> list[object]:
+def _list(column: Array, part: slice) -> list[object]:
     if isinstance(column, Text):
-        return [column.names[code] for code in column.codes.tolist()]
-    return list(column.tolist())
+        return [column.names[code] for code in column.codes[part].tolist()]
+    return list(column[part].tolist())
 
 
 def _keys(

@@ -51,6 +51,8 @@ class VariantSummary(msgspec.Struct, frozen=True, kw_only=True):
     prewarm: bool
     token_cache: bool
     parallel_confirm: bool
+    factors: dict[str, bool | str] = {}
+    """Of a function of the user's own: the keywords that were varied, each with its value here."""
     pay: str = ""
     """The payment profiles it paid by, joined by "+"."""
     turns: int
@@ -255,6 +257,74 @@ class ClaimSummary(msgspec.Struct, frozen=True, kw_only=True):
     measured_call_ms: float
 
 
+TargetKind = Literal["mock", "sandbox", "real"]
+
+
+class TargetSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider was asked as, and why."""
+
+    kind: TargetKind
+    why: str = ""
+    """Of a mock, where another could be asked; else which environment variables opened it."""
+    payments: bool = False
+    """Whether it moves money, and is no model."""
+    models: dict[str, str] = {}
+    """Role -> the model that played it there, by its maker's id of it."""
+
+
+class SpentSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What the providers that are no mocks were asked in all, warm-up included."""
+
+    requests: dict[str, int] = {}
+    orders: dict[str, int] = {}
+    """Made, by provider; each of the least amount."""
+    usd: float = 0.0
+    """Of model tokens, by the prices of the profiles."""
+    held_back: int = 0
+    """Requests that waited so that a payment host is not asked too often; their time is in no
+    figure of the provider's, but in the turn's."""
+    left_open: int = 0
+    """Orders that could not be closed, canceled or given back at the end."""
+    running_out: int = 0
+    """Orders that nothing can close and nobody can pay: they end by themselves."""
+    run_out_by: str = ""
+    """When the last of them does, as 2026-11-23T16:15:00+08:00."""
+
+
+class TimesTaken(msgspec.Struct, frozen=True, kw_only=True):
+    """So many times, with their median and the longest."""
+
+    n: int
+    p50_ms: float
+    max_ms: float
+
+
+class FirstRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Answered calls of one stage, by whether their connection was opened for them."""
+
+    stage: str
+    first: TimesTaken
+    """From when the connection was there: what opening it took is no part of it."""
+    later: TimesTaken | None = None
+    """On a connection that stood open, from an earlier call or opened ahead."""
+
+
+class ColdStart(msgspec.Struct, frozen=True, kw_only=True):
+    """What it took to open connections to one provider, phase by phase, in all variants."""
+
+    provider: str
+    connections: int
+    ahead: int
+    """Of these, opened before a call asked for one."""
+    failed: int
+    """Openings that came to no connection; their phases are in no figure."""
+    dns: TimesTaken | None
+    """Null where no name was looked up: the host is an address."""
+    tcp: TimesTaken | None
+    tls: TimesTaken | None
+    requests: list[FirstRequest]
+
+
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The whole of run.json."""
 
@@ -264,11 +334,17 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     scenario: str
     parameters: dict[str, float | int | str]
     clock: Literal["virtual", "real"]
-    endpoints: Literal["mock", "staging", "real"]
+    endpoints: Literal["mock", "staging", "real", "mixed"]
+    """All of one kind, or some real and some mocked."""
+    targets: dict[str, TargetSummary] = {}
+    """By provider, where the run could have asked real ones."""
+    spent: SpentSummary | None = None
     seed: int
     rounds: int
     rounds_finished: int
     started_at: str
+    began_unix_s: dict[int, float] = {}
+    """Round -> when the times of its rows begin, where that was on the real clock and is known."""
     wall_s: float
     argv: list[str]
     machine: dict[str, str]
@@ -301,6 +377,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     capacity: CapacitySummary | None = None
     fees: list[FeeSummary] = []
     claims: list[ClaimSummary] = []
+    cold_starts: list[ColdStart] = []
+    """By provider, where the run tells connections apart."""
     failures: list[FailureSummary] = []
     """The most frequent first."""
     slos: list[SloSummary] = []

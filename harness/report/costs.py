@@ -29,6 +29,8 @@ def cost_sentence(variants: Sequence[VariantSummary]) -> str:
     fee = sum(v.fee_minor_mean for v in variants) / len(variants)
     tokens = sum(v.token_cost_minor_mean for v in variants) / len(variants)
     amount = sum(v.amount_minor_mean for v in variants) / len(variants)
+    if not amount and not fee and not tokens:
+        return "What payments and tokens cost was not told by any turn."
     share = f", {fee / amount:.1%} of what was paid" if amount else ""
     return f"Of the cost, {_cny(fee)} is the payment fee{share}, and {_cny(tokens, 3)} the tokens."
 

@@ -20,12 +20,13 @@ from harness.report.words import (
     percentile,
     rounded,
     simple_sentences,
+    switch_word,
     tolerance_text,
     unsaid,
     verdict_word,
 )
 
-MAIN_NOTE = "A mitigation's change is averaged over the settings of the others."
+MAIN_NOTE = "A {switch}'s change is averaged over the settings of the others."
 PAIR_NOTE = (
     "a x b is the change of a with b on, minus with b off: above 0 they overlap,\n"
     "below 0 they reinforce each other."
@@ -81,7 +82,8 @@ def _otherwise(
 
 def _print_forest(effects: Sequence[EffectSummary], summary: RunSummary, console: Console) -> None:
     where, level = percentile(summary.primary), level_text(summary.effect_level)
-    heading = f"What each mitigation changes at {where}, with {level} intervals (below 0 saves)"
+    switch = switch_word(effects)
+    heading = f"What each {switch} changes at {where}, with {level} intervals (below 0 saves)"
     print_heading(heading, console)
     print_forest([_row(effect) for effect in effects], console, summary.tolerance)
 
@@ -110,7 +112,7 @@ def _print_others(effects: Sequence[EffectSummary], summary: RunSummary, console
     where = " and ".join(map(percentile, quantiles))
     print_heading(f"The same at {where}, ms", console)
     table = plain_table(gap=2)
-    table.add_column("mitigation")
+    table.add_column(switch_word(effects))
     for quantile in quantiles:
         table.add_column(percentile(quantile), justify="right", no_wrap=True)
     for factor in dict.fromkeys(effect.factor for effect in effects):
@@ -130,7 +132,7 @@ def _cell(effect: EffectSummary | None) -> Text:
 def _print_notes(summary: RunSummary, console: Console) -> None:
     notes = []
     if any(":" in effect.factor for effect in summary.effects):
-        notes += [MAIN_NOTE, PAIR_NOTE]
+        notes += [MAIN_NOTE.format(switch=switch_word(summary.effects)), PAIR_NOTE]
         notes += [TRIPLE_NOTE] if any(e.factor.count(":") > 1 for e in summary.effects) else []
         notes += [RATIO_NOTE] if any(e.percent is not None for e in summary.effects) else []
     if summary.tolerance.amount:
@@ -144,7 +146,8 @@ def _print_notes(summary: RunSummary, console: Console) -> None:
 def _print_simple(primary: Sequence[EffectSummary], summary: RunSummary, console: Console) -> None:
     sentences = simple_sentences(primary, summary.simple_effects, summary.tolerance)
     if sentences:
-        print_heading("One mitigation beside another that changes what it does", console)
+        switch = switch_word(primary)
+        print_heading(f"One {switch} beside another that changes what it does", console)
     for sentence in sentences:
         print_hanging("-", Text(sentence), console)
 

@@ -24,6 +24,7 @@ from harness.report.health import (
     told_ms,
 )
 from harness.report.slo import SLO_STYLES, slo_sentences
+from harness.report.targets import target_sentences
 from harness.report.words import (
     NEVER,
     NEVER_NOTE,
@@ -118,6 +119,8 @@ def print_load(summary: RunSummary, figures: LoadFigures, console: Console) -> N
         f"{summary.parameters['rate']:g} turns/s"
     )
     console.print(Text.assemble((summary.scenario, "bold"), "  ", facts))
+    for sentence in target_sentences(summary):
+        console.print(Text(sentence))
     for name, ms in (
         ("p50", figures.p50_ms),
         ("p90", figures.p90_ms),
@@ -155,6 +158,7 @@ def open_run_lines(summary: RunSummary, columns: Columns, folder: Path) -> list[
     latencies = list(_latencies(summary, columns))
     return [
         *_validity(summary),
+        *(line for sentence in target_sentences(summary) for line in _wrapped("", sentence)),
         *_accounts(summary),
         *latencies,
         *([NEVER_NOTE] if any(NEVER in line for line in latencies) else []),

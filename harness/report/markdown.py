@@ -7,6 +7,7 @@ from harness.report.costs import claim_sentence, cost_sentence, provenance_sente
 from harness.report.forest import forest
 from harness.report.notes import note_sentences
 from harness.report.page.cells import Table
+from harness.report.page.cold_starts import first_requests_table, openings_table
 from harness.report.page.effects import effects_table
 from harness.report.page.facts import command, health_table, run_facts, unmodelled
 from harness.report.page.service import engines_table, failures_table, slos_table
@@ -88,6 +89,8 @@ def _lines(summary: RunSummary, folded: bool) -> Iterator[str]:
     if ran:
         yield from markdown_table(cost_table(summary))
         yield from (safe(cost_sentence([v for _, v in ordered_variants(summary)])), "")
+    for cold in (openings_table(summary), first_requests_table(summary)):
+        yield from markdown_table(cold) if cold is not None else ()
     if (failures := failures_table(summary)) is not None:
         yield from markdown_table(failures)
     yield from _list([claim_sentence(claim) for claim in summary.claims])

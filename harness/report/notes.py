@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from harness.record import Looks, QuantileSummary, RunSummary, VariantSummary
 from harness.report.series import black_box_note, round_word, series_note
+from harness.report.targets import target_sentences
 from harness.report.words import label, level_text, percentile, points_of, turn_count
 from harness.stats.batches import is_series
 from harness.stats.quantiles import MIN_ROUNDS
@@ -13,9 +14,11 @@ NOTABLY_FEWER = 0.5
 
 
 def note_sentences(summary: RunSummary) -> list[str]:
-    """How the run ended, what it was warmed up by, and how far its turns repeat each other."""
+    """Who was asked, how the run ended, what it was warmed up by, and how far its turns repeat
+    each other."""
     variants = [variant for variant in summary.variants if variant.turns]
-    notes = [_looks(summary.looks, summary)] if summary.looks else []
+    notes = [*target_sentences(summary)]
+    notes += [_looks(summary.looks, summary)] if summary.looks else []
     notes += _warm_up(summary)
     if is_series(summary) and variants:
         notes.append(series_note(summary))

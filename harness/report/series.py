@@ -10,6 +10,7 @@ from harness.report.costs import print_hanging
 from harness.report.tables import print_heading
 from harness.report.words import (
     Change,
+    chosen,
     is_black_box,
     label,
     level_text,
@@ -76,9 +77,9 @@ def black_box_note(summary: RunSummary) -> str:
 
 
 def side_by_side(summary: RunSummary) -> list[Shift]:
-    """What each strategy of a run of one round changed; nothing where a run varied factors, or
-    compared payment providers."""
-    if not is_series(summary) or pays_apart(summary.variants):
+    """What each strategy of a run of one round changed, or each value of a keyword; nothing where a
+    run varied factors, or compared payment providers."""
+    if pays_apart(summary.variants) or not (is_series(summary) or chosen(summary.variants)):
         return []
     return [shift for shift in summary.shifts if _points(shift)]
 

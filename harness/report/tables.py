@@ -1,5 +1,6 @@
 """The tables of the terminal report: a row a strategy, told by marks; it knows no figure."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from rich import box
@@ -8,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.record import VariantSummary
-from harness.report.words import pays_apart, switched_on, varied
+from harness.report.words import chosen, pays_apart, switched_on, varied
 
 MARK_HEADERS = {
     "prewarm": "pre-\nwarm",
@@ -17,19 +18,26 @@ MARK_HEADERS = {
 }
 
 
+HEADER_WIDTH, CELL_WIDTH = 9, 24
+"""From where on the name of a flag of the user's own, and a value of a keyword, are folded."""
+
+
 def print_heading(heading: str, console: Console) -> None:
     console.print()
     console.print(Text(heading, style="bold"))
 
 
 def strategy_table(variants: Sequence[VariantSummary], headers: Iterable[str], gap: int) -> Table:
-    """An empty table that opens with a column of marks for each mitigation that varies, or with
-    the payment profile where that does."""
+    """An empty table that opens with a column of marks for each mitigation or flag that varies, or
+    with the payment profile or a keyword's value where that does."""
     table = plain_table(gap)
     if pays_apart(variants):
         table.add_column("pays by", no_wrap=True)
+    for name in chosen(variants):
+        table.add_column(_folded(name, CELL_WIDTH), no_wrap=True)
     for factor in varied(variants):
-        table.add_column(MARK_HEADERS[factor], justify="center", no_wrap=True)
+        header = MARK_HEADERS.get(factor) or _folded(factor, HEADER_WIDTH)
+        table.add_column(header, justify="center", no_wrap=True)
     for header in headers:
         table.add_column(header, justify="right", no_wrap=True)
     return table
@@ -52,7 +60,9 @@ def marks(
     """The first cells of a strategy's row."""
     on, off = ("x", "-") if console.options.ascii_only else ("●", "·")
     payers = [Text(variant.pay)] if pays_apart(variants) else []
-    return payers + [
+    values = [str(variant.factors.get(name, "")) for name in chosen(variants)]
+    choices = [Text(_folded(value, CELL_WIDTH)) for value in values]
+    return [*payers, *choices] + [
         Text(on) if factor in switched_on(variant) else Text(off, style="dim")
         for factor in varied(variants)
     ]
@@ -61,3 +71,13 @@ def marks(
 def fits(table: Table, console: Console) -> bool:
     unlimited = console.options.update(width=10_000)
     return console.measure(table, options=unlimited).maximum <= console.width
+
+
+def _folded(name: str, width: int) -> str:
+    """In lines of up to that many characters where its words are no longer, ended behind a word."""
+    lines = [""]
+    for piece in re.findall(r"[^\W_]{1,12}[\W_]?|[\W_]", name):
+        if len(lines[-1]) + len(piece) > width:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(lines)

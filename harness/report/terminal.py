@@ -1,6 +1,6 @@
 """A run's summary as tables and sentences for 80 columns; it never computes a statistic."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import product
 from typing import Literal
 
@@ -15,6 +15,7 @@ from harness.record import (
     Stratum,
     VariantSummary,
 )
+from harness.report.cold_starts import print_cold_starts
 from harness.report.costs import (
     claim_sentence,
     cost_sentence,
@@ -31,9 +32,9 @@ from harness.report.series import print_side_by_side, rounds_text, side_by_side
 from harness.report.slo import print_slos
 from harness.report.tables import fits, marks, print_heading, strategy_table
 from harness.report.words import (
-    FACTORS,
     NEVER,
     NEVER_NOTE,
+    factor_name,
     fastest,
     from_baseline,
     label,
@@ -76,6 +77,7 @@ def print_report(
         _print_strata(summary, variants, console)
         _print_costs(variants, currency, console)
         _print_stages(variants, console)
+        print_cold_starts(summary, console)
         _print_human(variants, console)
     print_failures(summary, console)
     print_engines(summary, console)
@@ -98,7 +100,7 @@ def _print_title(summary: RunSummary, variants: list[VariantSummary], console: C
         console.print(Text("INVALID: no figure below is to be believed; why is told last", "red"))
     fixed = [f for f in switched_on(variants[0]) if f not in varied(variants)] if variants else []
     if fixed:
-        console.print(Text(f"on throughout: {', '.join(FACTORS[factor] for factor in fixed)}"))
+        console.print(Text(f"on throughout: {', '.join(map(factor_name, fixed))}"))
 
 
 def _print_latency(summary: RunSummary, variants: list[VariantSummary], console: Console) -> None:
@@ -145,10 +147,13 @@ def _print_strata(summary: RunSummary, variants: list[VariantSummary], console: 
         return
     where = percentile(summary.primary)
     print_heading(f"Cold turns, which open a session, and steady ones: {where}, ms", console)
-    table = strategy_table(variants, ["cold\nturns", where, "steady\nturns", where], 2)
-    for v, of in zip(variants, strata, strict=True):
-        cold, steady = (_stratum_cells(of.get(name), summary) for name in STRATA)
-        table.add_row(*marks(v, variants, console), *cold, *steady)
+    for gap in (2, 1):
+        table = strategy_table(variants, ["cold\nturns", where, "steady\nturns", where], gap)
+        for v, of in zip(variants, strata, strict=True):
+            cold, steady = (_stratum_cells(of.get(name), summary) for name in STRATA)
+            table.add_row(*marks(v, variants, console), *cold, *steady)
+        if fits(table, console):
+            break
     console.print(table)
 
 
@@ -171,29 +176,38 @@ def _print_costs(variants: list[VariantSummary], currency: str, console: Console
         )
         if any(counts)
     }
-    # Errors are the last to leave the table for a line below it.
+    # Errors are the last to leave the table for a line below it, and what nobody has the very last.
     choices: tuple[Collection[str], ...] = (troubles, troubles.keys() & {"errors"}, ())
-    for named, gap in product(choices, (2, 1)):
+    for left_out, named, gap in product(([], _nobodys(variants)), choices, (2, 1)):
         shown = {name: counts for name, counts in troubles.items() if name in named}
-        table = _cost_table(variants, currency, shown, console, gap)
+        table = _cost_table(variants, currency, shown, left_out, console, gap)
         if fits(table, console):
             break
     console.print(table)
+    if left_out:
+        console.print(Text(f"0 everywhere: {', '.join(left_out)}", style="dim"))
     for name in (name for name in troubles if name not in shown):
         told = [f"{v.name} {n}" for v, n in zip(variants, troubles[name], strict=True) if n]
         console.print(Text(f"{name}: {', '.join(told)}"))
     console.print(Text(cost_sentence(variants), style="dim"))
 
 
+def _nobodys(variants: Sequence[VariantSummary]) -> list[str]:
+    """The counts that are 0 in all of these."""
+    return [name for name, (_, count) in _COUNTS.items() if not any(map(count, variants))]
+
+
 def _cost_table(
     variants: list[VariantSummary],
     currency: str,
     troubles: Mapping[str, Sequence[int]],
+    left_out: Collection[str],
     console: Console,
     gap: int,
 ) -> Table:
     budgets = [f"within\n{budget[:-1]} {budget[-1]}" for budget in BUDGETS]
-    fixed = ["calls/\nturn", "wasted\nwarms", "stale\ntokens", "rever-\nsals", "mean\ncost"]
+    counted = [of for name, of in _COUNTS.items() if name not in left_out]
+    fixed = ["calls/\nturn", *(header for header, _ in counted), "mean\ncost"]
     headers = [TROUBLE_HEADERS[name] for name in troubles]
     table = strategy_table(variants, [*budgets, *fixed, *headers], gap)
     for row, v in enumerate(variants):
@@ -201,13 +215,19 @@ def _cost_table(
             *marks(v, variants, console),
             *(_share(v.slo.get(budget)) for budget in BUDGETS),
             f"{v.calls_per_turn:.2f}",
-            str(v.wasted_prewarms),
-            str(v.stale_tokens),
-            str(v.reversals),
+            *(str(count(v)) for _, count in counted),
             _money(v.fee_minor_mean + v.token_cost_minor_mean, currency),
             *(str(counts[row]) for counts in troubles.values()),
         )
     return table
+
+
+_COUNTS: Mapping[str, tuple[str, Callable[[VariantSummary], int]]] = {
+    "wasted warms": ("wasted\nwarms", lambda v: v.wasted_prewarms),
+    "stale tokens": ("stale\ntokens", lambda v: v.stale_tokens),
+    "reversals": ("rever-\nsals", lambda v: v.reversals),
+}
+"""By name: a column's header, and whose figure it is."""
 
 
 def _print_stages(variants: list[VariantSummary], console: Console) -> None:

@@ -126,12 +126,22 @@ def factor_name(factor: str) -> str:
 
 
 def varied(variants: Sequence[VariantSummary]) -> list[str]:
-    """The mitigations that were on in some of these strategies and off in others."""
-    return [factor for factor in FACTORS if len({getattr(v, factor) for v in variants}) == 2]
+    """The mitigations, and the flags of a function of the user's own, that were on in some of these
+    strategies and off in others."""
+    own = dict.fromkeys(factor for v in variants for factor in v.factors)
+    levels = {factor: {_is_on(v, factor) for v in variants} for factor in (*FACTORS, *own)}
+    return [factor for factor, found in levels.items() if len(found) == 2]
 
 
 def switched_on(variant: VariantSummary) -> list[str]:
-    return [factor for factor in FACTORS if getattr(variant, factor)]
+    return [factor for factor in (*FACTORS, *variant.factors) if _is_on(variant, factor)]
+
+
+def chosen(variants: Iterable[VariantSummary]) -> list[str]:
+    """The keywords of a function of the user's own that have a value of several in each of these
+    strategies, and are no flags."""
+    values = [name for v in variants for name, of in v.factors.items() if isinstance(of, str)]
+    return list(dict.fromkeys(values))
 
 
 def from_baseline(variants: Iterable[VariantSummary]) -> list[VariantSummary]:
@@ -146,9 +156,21 @@ def fastest(variants: Iterable[VariantSummary]) -> list[VariantSummary]:
     return [v for p50, v in known if p50 == least]
 
 
+def switch_word(effects: Iterable[EffectSummary]) -> str:
+    """What was switched on and off: a mitigation, or a flag of a function of the user's own."""
+    factors = {part for effect in effects for part in effect.factor.split(":")}
+    return "flag" if factors - FACTORS.keys() else "mitigation"
+
+
 def pays_apart(variants: Iterable[VariantSummary]) -> bool:
     """Whether these differ in the payment providers that they pay by, and not in strategy."""
     return len({variant.pay for variant in variants}) > 1
+
+
+def apart(variants: Sequence[VariantSummary]) -> bool:
+    """Whether these differ in a choice among several, of a provider or of a keyword's value, and
+    not in what is switched on."""
+    return pays_apart(variants) or bool(chosen(variants))
 
 
 def is_black_box(variants: Iterable[VariantSummary]) -> bool:
@@ -162,9 +184,9 @@ def label(variant: VariantSummary) -> str:
     on = switched_on(variant)
     if variant.name not in ("baseline", "+".join(on)):
         return variant.name
-    if len(on) == len(FACTORS):
+    if on == list(FACTORS) and not variant.factors:
         return "all three"
-    return " + ".join(FACTORS[factor] for factor in on) or "baseline"
+    return " + ".join(map(factor_name, on)) or "baseline"
 
 
 def percentile(quantile: float) -> str:
@@ -248,8 +270,14 @@ def _or_never(estimate: float | None, lo: float | None, hi: float | None) -> str
 
 
 def _distance(variant: VariantSummary) -> tuple[int, tuple[bool, ...]]:
-    on = tuple(bool(getattr(variant, factor)) for factor in FACTORS)
+    flags = (factor for factor, of in variant.factors.items() if isinstance(of, bool))
+    on = tuple(_is_on(variant, factor) for factor in (*FACTORS, *flags))
     return sum(on), tuple(not each for each in on)
+
+
+def _is_on(variant: VariantSummary, factor: str) -> bool:
+    own = variant.factors.get(factor, False)
+    return own is True or bool(factor in FACTORS and getattr(variant, factor))
 
 
 class _Figures(NamedTuple):

@@ -20,6 +20,7 @@ HEAVY = ("numpy", "matplotlib", "pyarrow", "httpx", "cryptography", "aiohttp", "
         (("--help",), ("compare", "load")),
         (("compare", "--help"), ("prewarm,token_cache,parallel_confirm", "[default: one a core]")),
         (("load", "--help"), ("--url", "[required]")),
+        (("doctor", "--help"), ("--reach", "[default: 200]")),
     ],
     ids=" ".join,
 )

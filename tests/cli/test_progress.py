@@ -31,3 +31,13 @@ def test_nobody_sees_it_where_there_is_no_terminal() -> None:
 @pytest.mark.parametrize("turns", [0.0, 0.5, 1e9])
 def test_any_number_of_turns_can_be_shown(turns: float) -> None:
     assert "turns" in _shown(Tally(), terminal=True, turns=turns)
+
+
+def test_the_running_total_of_real_providers_is_shown_behind_it() -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=80, force_terminal=True, color_system=None)
+    with TurnBar("checkout, real clock", 168, console) as bar:
+        bar.tell(lambda: ", 336 requests, 0.617 USD, 168 orders")
+        bar.watch(Tally(finished=12, open=3))
+    shown = out.getvalue()
+    assert "0 turns/s, 0 failed, 3 in flight, 336 requests, 0.617 USD, 168 orders" in shown

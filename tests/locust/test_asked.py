@@ -73,7 +73,7 @@ MISTAKES = [
     (Asked(param=["turns"]), "NAME=VALUE"),
     (Asked(scenario="nowhere"), "'nowhere'"),
     (Asked(slo="p99<3s,oops"), "--slo: 'oops' is no promise"),
-    (Asked(targets="real"), "--targets real: keys for real endpoints are not read yet"),
+    (Asked(targets="real"), "--targets real: the environment opens nobody whom this run asks"),
     (Asked(targets="moon"), "--targets must be mock, staging or real, not 'moon'"),
     (Asked(targets="staging"), "--host is missing: name where the providers answer"),
     (Asked(targets="mock", host="http://left.over"), "--host is where staging answers: add"),
@@ -133,3 +133,19 @@ def test_an_address_with_a_secret_is_refused_and_not_shown(
         (line,) = _wrong(structs.replace(APP, **{"targets": targets, option: text}))
         assert line.startswith(f"--{option.replace('_', '-')}") and mend in line
         assert "hunter2" not in line
+
+
+def test_real_targets_are_no_host_and_want_credentials() -> None:
+    host, nobody = _wrong(Asked(targets="real", host="http://left.over"))
+    assert host.startswith("--host is where staging answers: real providers have hosts")
+    assert "set OPENAI_API_KEY" in nobody
+
+
+def test_a_run_on_real_targets_starts_mocks_for_whoever_is_not_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "a-key-of-nobody")
+    found = checked_of(Asked(targets="real"))
+    assert (targets_of(Asked(targets="real")), found.base_url) == ("real", "")
+    assert found.mocks is not None
+    assert set(found.mocks.pay) == {"wechat-ai"}

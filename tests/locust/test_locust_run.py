@@ -103,6 +103,7 @@ def test_every_call_and_step_of_a_turn_is_in_the_table(run: Run) -> None:
     assert {entry["num_requests"] for entry in run.table.values()} == {many}
 
 
+@pytest.mark.thorough
 def test_the_tables_percentiles_are_those_of_the_stored_rows_to_a_thousandth(run: Run) -> None:
     stored = np.sort(run.columns.turns.response_ms)
     told = run.table["TURN", "conversation"]["response_times"]

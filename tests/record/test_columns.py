@@ -8,7 +8,18 @@ import msgspec
 import numpy as np
 
 from harness import record
-from harness.record import Columns, Outcome, Rows, Text, blocks, columns_of, rows_of, wide
+from harness.record import (
+    Columns,
+    FlowRow,
+    Outcome,
+    Rows,
+    Text,
+    blocks,
+    columns_of,
+    rows_by_block,
+    rows_of,
+    wide,
+)
 from harness.record.columns import BLOCK
 from tests.record.sample import FLOW, SPAN, at, other
 from tests.worlds import one_round
@@ -19,6 +30,12 @@ def test_columns_and_rows_say_the_same() -> None:
     again = rows_of(columns_of(rows))
     assert again.flows == rows.flows
     assert record.sha256(columns_of(again)) == record.sha256(columns_of(rows))
+
+
+def test_rows_come_whole_a_block_after_the_other_too() -> None:
+    flows = [msgspec.structs.replace(FLOW, conversation=n) for n in range(BLOCK + 1)]
+    again = list(rows_by_block(columns_of(Rows(flows)).turns, FlowRow))
+    assert again == flows
 
 
 def test_equal_text_has_equal_columns_whoever_came_first() -> None:

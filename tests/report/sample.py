@@ -1,6 +1,6 @@
 """A plausible run from seeded draws to print and draw; it never measures anything."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -54,17 +54,19 @@ def sample_run(
     turns: int = 50,
     error_share: float = 0.0,
     seed: int = 7,
+    flags: Mapping[str, str] = {},
 ) -> tuple[RunSummary, Rows]:
-    """The summary and rows of a run whose strategies are all on/off choices of `varied`."""
+    """The summary and rows of a run whose strategies are all on/off choices of `varied`; `flags`
+    are what a function of the user's own calls some of them in place of the mitigation's name."""
     weather = [[_weather(seed, r, t, error_share) for t in range(turns)] for r in range(rounds)]
     choices = product((False, True), repeat=len(varied))
     ons = [{n for n, chosen in zip(varied, choice, strict=True) if chosen} for choice in choices]
-    variants, rows = [_variant(on) for on in ons], Rows()
+    variants, rows = [_variant(on, flags) for on in ons], Rows()
     for variant, on in zip(variants, ons, strict=True):
         for r, round_weather in enumerate(weather):
             for t, met in enumerate(round_weather):
                 _play(rows, variant.name, on, r, t, met)
-    question = Question(factors=list(varied), seed=seed)
+    question = Question(factors=[flags.get(name, name) for name in varied], seed=seed)
     run = _run(rounds, seed, len(variants) * rounds * turns, rows)
     return with_findings(run, analyse(columns_of(rows), variants, question)), rows
 
@@ -169,12 +171,16 @@ class Variant(NamedTuple):
     token_cache: bool
     parallel_confirm: bool
     pay: str
+    factors: Mapping[str, bool | str]
 
 
-def _variant(on: set[str]) -> Variant:
-    name = "+".join(factor for factor in FACTORS if factor in on) or "baseline"
-    prewarm, token_cache, parallel_confirm = (factor in on for factor in FACTORS)
-    return Variant(name, prewarm, token_cache, parallel_confirm, "wechat-ai")
+def _variant(on: set[str], flags: Mapping[str, str] = {}) -> Variant:
+    name = "+".join(flags.get(factor, factor) for factor in FACTORS if factor in on) or "baseline"
+    prewarm, token_cache, parallel_confirm = (
+        factor in on and factor not in flags for factor in FACTORS
+    )
+    own = {called: factor in on for factor, called in flags.items()}
+    return Variant(name, prewarm, token_cache, parallel_confirm, "wechat-ai", own)
 
 
 def _run(rounds: int, seed: int, turns: int, rows: Rows) -> RunSummary:

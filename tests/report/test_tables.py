@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 
 from harness.record import RunSummary
-from harness.report.page import effects, facts, fees, tables
+from harness.report.page import cold_starts, effects, facts, fees, tables
 from harness.report.page.cells import Cell, Table, change, ms, place, probability, share
 from harness.report.words import factor_name, percentile
 from harness.stats.fees import fee_minor
@@ -29,6 +29,8 @@ TABLES: list[Callable[[RunSummary], Table | None]] = [
     tables.strata_table,
     tables.effective_table,
     tables.cost_table,
+    cold_starts.openings_table,
+    cold_starts.first_requests_table,
     fees.fees_table,
     fees.fee_rules_table,
     facts.health_table,
@@ -149,3 +151,7 @@ def test_what_a_mock_leaves_out_goes_by_who_was_paid() -> None:
     assert any(line.startswith("alipay-ai: ") for line in facts.unmodelled(run))
     assert not any(line.startswith("stripe") for line in facts.unmodelled(run))
     assert facts.unmodelled(structs.replace(run, endpoints="real")) == []
+    gateways = [structs.replace(run.variants[0], pay=pay) for pay in ("unionpay", "unionpay-ai")]
+    told = facts.unmodelled(structs.replace(run, variants=gateways))
+    assert sum(line.startswith("unionpay: ") for line in told) == 1
+    assert sum(line.startswith("unionpay-ai: ") for line in told) == 1

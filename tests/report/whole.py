@@ -5,14 +5,17 @@ from msgspec import structs
 from harness.record import (
     CapacitySummary,
     ClaimSummary,
+    ColdStart,
     EffectSummary,
     EngineSummary,
     FailureSummary,
     FeeSummary,
+    FirstRequest,
     Looks,
     QuantileSummary,
     RunSummary,
     Step,
+    TimesTaken,
     Tolerance,
 )
 from tests.report.sample import sample_run, series_run
@@ -31,6 +34,22 @@ CLAIM = ClaimSummary(
     claimed="haiku-claimed", measured="haiku", claimed_label_ms=210.4, measured_label_ms=733.9,
     claimed_call_ms=480.2, measured_call_ms=1502.75,
 )  # fmt: skip
+
+
+TAKEN = TimesTaken(n=1204, p50_ms=12.34, max_ms=456.75)
+COLD_STARTS = [
+    ColdStart(
+        provider="wechat-ai", connections=1204, ahead=3, failed=2, dns=TAKEN, tcp=TAKEN, tls=TAKEN,
+        requests=[
+            FirstRequest(stage="pay", first=TAKEN, later=TimesTaken(n=7, p50_ms=9.0, max_ms=9.5)),
+            FirstRequest(stage="key", first=TAKEN),
+        ],
+    ),
+    ColdStart(
+        provider="<alipay>", connections=1, ahead=0, failed=0, dns=None, tcp=TAKEN, tls=None,
+        requests=[],
+    ),
+]  # fmt: skip
 
 
 def compared() -> RunSummary:
@@ -76,7 +95,7 @@ def providers() -> RunSummary:
     both = [
         structs.replace(variant, name=fee.name, pay=fee.name, human_ms_mean=1200.4) for fee in FEES
     ]
-    return structs.replace(run, variants=both, effects=[], fees=FEES)
+    return structs.replace(run, variants=both, effects=[], fees=FEES, cold_starts=COLD_STARTS)
 
 
 def swept() -> RunSummary:

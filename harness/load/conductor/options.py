@@ -15,7 +15,7 @@ OPTIONS: dict[str, tuple[str | None, str]] = {
     "scenario": ("conversation", "A shipped scenario, a .py file, or app-chat for a tested app."),
     "strategy": ("baseline", 'The mitigations that are on; several side by side with " vs ".'),
     "flow-rate": ("1", "Turns per second for each user."),
-    "targets": ("mock", "mock: ours, on loopback; staging: what answers at the host."),
+    "targets": ("mock", "mock: ours, on loopback; staging: what answers at the host; real."),
     "slo": (None, "What must hold, as in: p95<3s, confirm p99<1500ms"),
     "seed": ("1", "The same seed draws the same weather."),
     "mocks-url": (None, "Where the served mocks behind a tested app answer."),

@@ -36,6 +36,7 @@ from harness.report.words import (
     judged_in,
     level_text,
     percentile,
+    switch_word,
     tolerance_text,
 )
 
@@ -100,7 +101,7 @@ def _title(summary: RunSummary) -> str:
         return "No mitigation was varied"
     saving = [e for e in headline if e.verdict == "improved"]
     if not saving:
-        return f"No mitigation is known to save at {where}"
+        return f"No {switch_word(mains)} is known to save at {where}"
     most = min(saving, key=lambda e: _change(e, judged_in(summary.tolerance)).estimate)
     sentence = effect_sentences([most], summary.tolerance)[0]
     rank = ", the largest saving" if len(saving) > 1 else ""

@@ -14,12 +14,13 @@ from matplotlib.patches import Patch
 from harness.record import Columns, FloatArray, IntArray, RunSummary, Turns, VariantSummary
 from harness.report.charts.page import BLUE, FAINT, GREY, PAPER, SMALL, VERMILION, Key, page_for
 from harness.report.charts.scales import SECONDS
-from harness.report.words import FACTORS, from_baseline, label, pays_apart, switched_on
+from harness.report.words import FACTORS, apart, factor_name, from_baseline, switched_on
 
 MAP_IN, ROW_IN, GAP_IN, AXIS_IN = 2.4, 0.17, 0.3, 0.5
 LEAST_COLUMNS, MOST_COLUMNS, LEVELS = 30, 160, 40
 TURNS_A_COLUMN = 25
 MOST_MARKED_ROUNDS = 40
+LONGEST_NAME = 30
 FAINTEST = 0.2
 """The opacity of a cell with one turn: it must still be seen."""
 INITIALS = {"prewarm": "P", "token_cache": "T", "parallel_confirm": "C"}
@@ -73,14 +74,31 @@ def _names(shown: Sequence[VariantSummary]) -> list[str]:
     """Initials for strategies, whose labels are long."""
     if len(shown) == 1:
         return ["turns"]
-    if pays_apart(shown):
-        return [variant.name for variant in shown]
+    if apart(shown):
+        return [_shortened(variant.name) for variant in shown]
+    initials = _initials(shown)
     return [
-        "".join(INITIALS[factor] for factor in switched_on(v)) or "none"
-        if label(v) != v.name or v.name == "baseline"
+        "".join(initials[factor] for factor in switched_on(v)) or "none"
+        if v.name in ("baseline", "+".join(switched_on(v)))
         else v.name
         for v in shown
     ]
+
+
+def _shortened(name: str) -> str:
+    """Without its middle, which names of models have most in common."""
+    half = LONGEST_NAME // 2
+    return name if len(name) <= LONGEST_NAME else f"{name[: half - 1]}…{name[-half:]}"
+
+
+def _initials(shown: Sequence[VariantSummary]) -> dict[str, str]:
+    """A letter a mitigation; of a flag of the user's own its first one, or its whole name where
+    another goes by that letter."""
+    initials: dict[str, str] = dict(INITIALS)
+    for factor in dict.fromkeys(factor for v in shown for factor in switched_on(v)):
+        letter = factor[0].upper()
+        initials.setdefault(factor, f" {factor} " if letter in initials.values() else letter)
+    return initials
 
 
 def _key(failed: bool, turns: Turns) -> Key:
@@ -172,8 +190,10 @@ def _finish(upper: Axes, lower: Axes, order: _Order, shown: Sequence[VariantSumm
     upper.set_xlim(0, max(1, len(order.rows)))
     upper.set_ylabel("response time, s (log)")
     lower.set_xlabel("turns in the order they were due, by round")
-    on = {factor for variant in shown for factor in switched_on(variant)}
-    told = [f"{INITIALS[f]} {name}" for f, name in FACTORS.items() if f in on]
+    on = dict.fromkeys(factor for variant in shown for factor in switched_on(variant))
+    initials = _initials(shown)
+    ordered = [of for of in (*FACTORS, *on) if of in on]
+    told = [f"{initials[f].strip()} {factor_name(f)}" for f in dict.fromkeys(ordered)]
     if told:
         lower.annotate(
             f"whose turns they are: {', '.join(told)}", (1, 1), (0, 4), ha="right",

@@ -10,7 +10,7 @@ from harness.record import Columns, InFlight, RunSummary, VariantSummary
 from harness.report.charts.marks import lines_of
 from harness.report.charts.page import INK, PAPER, SCALE_IN, Key, page_for
 from harness.report.charts.scales import milliseconds
-from harness.report.words import from_baseline, label, level_text, pays_apart, percentile
+from harness.report.words import apart, from_baseline, label, level_text, percentile
 
 BODY_IN, AXIS_IN = 3.2, 0.5
 QUANTILES = (0.5, 0.95)
@@ -46,7 +46,7 @@ def draw_in_flight(summary: RunSummary, columns: Columns) -> Figure:
 def _shown(summary: RunSummary) -> list[VariantSummary]:
     told = {group.variant for group in summary.in_flight}
     ordered = [v for v in from_baseline(summary.variants) if v.name in told]
-    return ordered if pays_apart(ordered) else [*ordered[:1], *ordered[1:][-1:]]
+    return ordered if apart(ordered) else [*ordered[:1], *ordered[1:][-1:]]
 
 
 def _mark(colour: str, quantile: float) -> Line2D:

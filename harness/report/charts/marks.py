@@ -18,7 +18,7 @@ from harness.report.charts.page import (
     VERMILION,
     Key,
 )
-from harness.report.words import from_baseline, label, pays_apart, switched_on, varied
+from harness.report.words import FACTORS, apart, from_baseline, label, switched_on, varied
 
 PAYER_COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, INK, SKY, GREY)
 STAGE_COLOURS = {
@@ -32,6 +32,10 @@ STAGE_COLOURS = {
     "refund": GREEN,
     "reason": VERMILION,
     "score": SKY,
+    "dns": GREY,
+    "tcp": SKY,
+    "tls": VERMILION,
+    "preconnect": ORANGE,
 }
 
 # Broad lines lie below thin ones and dashes are staggered, so that curves that coincide all stay
@@ -66,21 +70,30 @@ CONTEXT = Line(GREY, 0.7, False)
 
 
 def lines_of(variants: Sequence[VariantSummary]) -> dict[str, Line]:
-    """How each variant is drawn: by what is on in it, or by its place among the providers."""
-    if pays_apart(variants):
+    """How each variant is drawn: by what is on in it, or by its place among the providers. Flags of
+    the user's own are drawn as the mitigations are, the first three of them."""
+    flags = [factor for factor in varied(variants) if factor not in FACTORS]
+    if apart(variants) or len(varied(variants)) > len(FACTORS):
         colours = cycle(PAYER_COLOURS)
         return {v.name: Line(next(colours), 1.8, False) for v in variants}
+    if flags:
+        places = [*varied(variants), "", ""][:3]
+        return {v.name: _line([of in switched_on(v) for of in places]) for v in variants}
     return {
         v.name: Line(*STRATEGY_LINES[v.prewarm, v.token_cache], v.parallel_confirm)
         for v in variants
     }
 
 
+def _line(on: Sequence[bool]) -> Line:
+    return Line(*STRATEGY_LINES[on[0], on[1]], on[2])
+
+
 def highlighted(variants: Sequence[VariantSummary]) -> list[VariantSummary]:
     """Those that tell the story where all would be too many: the baseline, each mitigation alone
     and all of them; every provider."""
     ordered = from_baseline(variants)
-    if pays_apart(variants):
+    if apart(variants):
         return ordered
     most = len(varied(variants))
     return [v for v in ordered if len(switched_on(v)) <= 1 or len(switched_on(v)) >= most]

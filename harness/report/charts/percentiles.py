@@ -9,7 +9,7 @@ from harness.record import Columns, QuantileSummary, RunSummary, VariantSummary
 from harness.report.charts.marks import CONTEXT, Line, highlighted, key_of, lines_of
 from harness.report.charts.page import GREY, SCALE_IN, SMALL, page_for, told_of
 from harness.report.charts.scales import milliseconds, percentile_axis, reach
-from harness.report.words import fastest, from_baseline, level_text, pays_apart
+from harness.report.words import apart, fastest, from_baseline, level_text
 
 BODY_IN, AXIS_IN = 3.5, 0.5
 RIBBON_ALPHA = 0.18
@@ -44,7 +44,7 @@ def draw_percentiles(summary: RunSummary, columns: Columns) -> Figure:
 
 def _title(summary: RunSummary) -> str:
     ordered = from_baseline(summary.variants)
-    best = fastest(ordered)[:1] if pays_apart(ordered) else ordered[-1:]
+    best = fastest(ordered)[:1] if apart(ordered) else ordered[-1:]
     told = [told_of(v.p95_ms, v) for v in (*best, *ordered[:1]) if v.p95_ms is not None]
     if not told:
         return "Response time by percentile"

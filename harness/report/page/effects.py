@@ -22,13 +22,14 @@ from harness.report.words import (
     factor_name,
     level_text,
     percentile,
+    switch_word,
     tolerance_text,
     verdict_word,
 )
 
 PAIR_NOTE = (
     "a x b is the change of a with b on, less its change with b off: above 0 the two overlap. "
-    "A mitigation's own change is averaged over the settings of the others. In percent, a x b is "
+    "A {switch}'s own change is averaged over the settings of the others. In percent, a x b is "
     "a ratio of ratios."
 )
 
@@ -40,10 +41,13 @@ def effects_table(summary: RunSummary) -> Table:
     effects.sort(key=lambda of: (quantiles.index(of[1].quantile), of[1].factor.count(":")))
     rows = [_effect_row(effect, place("effects", i)) for i, effect in effects]
     marked = any(effect.exploratory for effect in summary.effects)
-    notes = [PAIR_NOTE] if any(":" in e.factor for e in summary.effects) else []
+    switch = switch_word(summary.effects)
+    notes = (
+        [PAIR_NOTE.format(switch=switch)] if any(":" in e.factor for e in summary.effects) else []
+    )
     notes += [EXPLORATORY_NOTE] if marked else []
     return table(
-        f"What each mitigation changes, with {level_text(summary.effect_level)} intervals; "
+        f"What each {switch} changes, with {level_text(summary.effect_level)} intervals; "
         f"{_bar(summary)}",
         ("what", "at", "change, ms", "change, %", "p", "p by Holm", "verdict", "rounds to decide"),
         rows,
@@ -54,7 +58,7 @@ def effects_table(summary: RunSummary) -> Table:
 def simple_effects_table(summary: RunSummary) -> Table:
     """What each mitigation changes under one setting of the others."""
     return table(
-        f"What each mitigation changes under one setting of the others, with "
+        f"What each {switch_word(summary.effects)} changes under one setting of the others, with "
         f"{level_text(summary.effect_level)} intervals",
         ("what", "at", "change, ms", "change, %", "p", "p by Holm", "verdict", "rounds to decide"),
         [_effect_row(e, place("simple_effects", i)) for i, e in enumerate(summary.simple_effects)],

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from harness.record import RunSummary
 from harness.report.page.cells import UNKNOWN, Cell, Table, count, ms, name_of, place, table
 from harness.report.series import batch_count
+from harness.report.targets import endpoints_text
 
 Fact = tuple[str, Cell]
 """What is told, and the telling."""
@@ -23,6 +24,9 @@ NOT_MODELLED_OF = {
     "stripe": "3-D Secure pages, Connect, disputes, payouts",
     "flat": "webhooks",
     "unionpay-ai": "all that its operator may yet decide",
+    "alipay-v3": "certificate mode, notices, codes that run out",
+    "unionpay": "notices, pre-authorisation, that only a purchase of the same day can be undone",
+    "wechatpay": "notices, orders that close by themselves or are too young to be closed",
 }
 """By the payment profile, or what it begins with."""
 
@@ -34,7 +38,7 @@ def run_facts(summary: RunSummary) -> list[Cell]:
     of_them = "round" if summary.rounds == 1 else "rounds"
     return [
         Cell(f"{summary.clock} clock"),
-        Cell({"mock": "mocked endpoints"}.get(summary.endpoints, f"{summary.endpoints} endpoints")),
+        Cell(endpoints_text(summary)),
         Cell(f"seed {summary.seed}", ("/seed",)),
         Cell(f"{rounds:,} {of_them}", ("/rounds_finished",))
         if whole
@@ -123,6 +127,21 @@ def provenance_table(summary: RunSummary) -> Table | None:
     return table("Whose figures the mocks replayed", ("figure", "origin"), rows)
 
 
+def targets_table(summary: RunSummary) -> Table | None:
+    """Which provider was asked in reality, which was mocked, and why."""
+    if not summary.targets:
+        return None
+    rows = [
+        (
+            name_of(provider),
+            Cell(of.kind, (place("targets", provider, "kind"),)),
+            Cell(of.why, (place("targets", provider, "why"),)),
+        )
+        for provider, of in summary.targets.items()
+    ]
+    return table("Who was asked", ("provider", "as", "because"), rows)
+
+
 def command(summary: RunSummary) -> str:
     """What was typed. Only Locust's runs have engines."""
     return shlex.join(["locust" if summary.engines else "tollbench", *summary.argv])
@@ -157,18 +176,24 @@ def parameters_table(summary: RunSummary) -> Table:
 
 def unmodelled(summary: RunSummary) -> list[str]:
     """What the mocks of this run leave out; nothing for a run without mocks."""
-    if summary.endpoints != "mock":
+    if summary.endpoints not in ("mock", "mixed"):
         return []
+    asked = {name for name, of in summary.targets.items() if of.kind != "mock"}
     paid_by = dict.fromkeys(name for v in summary.variants for name in v.pay.split("+") if v.pay)
     return [
         *NOT_MODELLED,
         *(
-            f"{name}: {what}"
+            f"{name}: {NOT_MODELLED_OF[known]}"
             for name in paid_by
-            for known, what in NOT_MODELLED_OF.items()
-            if name == known or name.startswith(f"{known}-")
+            if (known := _known(name)) and known not in asked
         ),
     ]
+
+
+def _known(profile: str) -> str:
+    """The longest name that the profile's is, or begins with; "" for none."""
+    names = (name for name in NOT_MODELLED_OF if f"{profile}-".startswith(f"{name}-"))
+    return max(names, key=len, default="")
 
 
 def _of(values: dict[str, str], field: str, form: str = "{}") -> Iterable[Fact]:

@@ -6,7 +6,7 @@ reader's light or dark setting, in the charts too; on paper it is light and noth
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from harness.report.costs import claim_sentence, cost_sentence, fee_sentences
 from harness.report.notes import note_sentences
 from harness.report.page import facts, verdicts
 from harness.report.page.cells import Cell, Table, with_minus
+from harness.report.page.cold_starts import first_requests_table, openings_table
 from harness.report.page.effects import simple_effects_table
 from harness.report.page.fees import fee_rules_table
 from harness.report.page.figures import CHAPTERS, Figure, figures_of
@@ -30,7 +31,7 @@ from harness.report.page.tables import (
     strata_table,
     strategies_table,
 )
-from harness.report.words import FACTORS, pays_apart, switched_on, varied
+from harness.report.words import factor_name, pays_apart, switch_word, switched_on, varied
 
 PAGE = "report.html"
 WIDE = 420.0
@@ -95,12 +96,15 @@ def _parts(summary: RunSummary) -> dict[str, object]:
     fixed = [f for v in variants[:1] for f in switched_on(v) if f not in varied(variants)]
     return {
         "facts": facts.run_facts(summary),
-        "on_throughout": [FACTORS[factor] for factor in fixed],
+        "on_throughout": [factor_name(factor) for factor in fixed],
         "slos": slos_table(summary),
         "failures": failures_table(summary),
+        "openings": openings_table(summary),
+        "first_requests": first_requests_table(summary),
         "engines": engines_table(summary),
         "cards": verdicts.cards(summary),
         "question": verdicts.question(summary),
+        "switch": switch_word(summary.effects),
         "sentences": verdicts.sentences(summary),
         "simple_sentences": verdicts.simple(summary),
         "silence": verdicts.silence(summary),
@@ -120,6 +124,7 @@ def _parts(summary: RunSummary) -> dict[str, object]:
         "claims": facts.claims_table(summary),
         "claim_sentences": [claim_sentence(claim) for claim in summary.claims],
         "provenance": facts.provenance_table(summary),
+        "targets": facts.targets_table(summary),
         "command": Cell(facts.command(summary), ("/argv",)),
         "reproduction": facts.reproduction_table(summary),
         "parameters": facts.parameters_table(summary) if summary.parameters else None,
@@ -134,9 +139,9 @@ def _contents(parts: Mapping[str, object], drawn: Mapping[str, list[Drawn]]) -> 
         "times": parts["strategies"],
         "cost": parts["cost"],
         "strata": parts["strata"],
-        "claims": parts["claims"] or parts["provenance"],
+        "claims": parts["claims"] or parts["provenance"] or parts["targets"],
         "unmodelled": parts["unmodelled"],
-        "stages": None,
+        "stages": parts["openings"],
         "load": None,
     }
     return [
@@ -152,6 +157,8 @@ def _drawn(summary: RunSummary, svgs: Mapping[str, str]) -> dict[str, list[Drawn
     for figure in figures_of(svgs):
         svg, numbers = svgs[figure.chart], figure.table(summary)
         described = f"{figure.reading} {numbers.caption}."
+        switch = switch_word(summary.effects)
+        figure = replace(figure, title=figure.title.replace("mitigation", switch))
         drawing = inline(svg, f"chart-{figure.chart}", figure.title, described)
         drawn.setdefault(figure.chapter, []).append(
             Drawn(figure, Markup(drawing), width_of(svg) > WIDE, numbers)
