@@ -199,11 +199,11 @@ class Streamed(httpx.AsyncByteStream):
         """There is no more of it because of that; returned is what its client is to be told."""
         if expired:
             told = f"nothing came for {self._read_s:g} s"
-            self._say(failed(self._start, self._clock.now(), told))
+            self._say(failed(self._start, self._clock.now(), told, dialed=self._dialed))
             return httpx.ReadTimeout(told)
         if isinstance(error, httpx.TransportError | OSError):
             # As `measure` has it: the cause says what a transport over another library calls it.
-            cause, dialed = error.__cause__ or error, _dialed(vars(error))
+            cause, dialed = error.__cause__ or error, _dialed(vars(error)) or self._dialed
             self._say(failed_by(cause, self._start, self._clock.now(), dialed))
         else:
             self._over(whole=False)

@@ -132,7 +132,11 @@ class Sockets(MeasuringTransport):
         answer = Incoming(time.perf_counter, in_pieces=True)
         connection.ask(message, answer)
         body = _Body(connection, answer, limits.get("read"))
-        await body.head()
+        try:
+            await body.head()
+        except httpx.TransportError as error:
+            vars(error)[DIALED] = steps.dialed
+            raise
         return httpx.Response(
             answer.status,
             headers=answer.headers,

@@ -220,6 +220,30 @@ def _told(took: Measured | None) -> tuple[list[tuple[str, bool]], str]:
     return [(phase.name, phase.done) for phase in took.dialed.phases], took.fault_kind
 
 
+CUT_SHORT = Says((b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi",), "closes")
+
+
+@every_loop
+@pytest.mark.parametrize("answer", [CLOSED, CUT_SHORT], ids=["before its head", "in its body"])
+def test_a_streamed_call_that_breaks_tells_how_its_connection_was_opened(
+    loop: str, answer: Says
+) -> None:
+    async def broken(sockets: Sockets, url: str) -> Measured:
+        told: list[Measured] = []
+        request = httpx.Request("GET", url)
+        with pytest.raises(httpx.TransportError):
+            response = await streamed(
+                sockets, RealClock(), request, 5.0, lambda took, _: told.append(took)
+            )
+            await response.aread()
+        (took,) = told
+        return took
+
+    took = asked(far(answer), broken, loop=loop)
+    assert took.status == 0 and took.dialed is not None
+    assert [phase.name for phase in took.dialed.phases] == ["tcp"]
+
+
 @every_loop
 @pytest.mark.parametrize("ask", [_call, _connect, _stream])
 def test_a_name_that_nobody_knows_fails_in_its_first_phase(
