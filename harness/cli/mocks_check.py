@@ -4,7 +4,6 @@ of them itself."""
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import httpx
@@ -28,7 +27,7 @@ from harness.cli.mock_probes import (
 )
 from harness.cli.mock_process import mock_process
 from harness.cli.problems import Problems
-from harness.cli.served import Served, chosen
+from harness.cli.served import chosen
 from harness.clock import RealClock, run
 from harness.flow.flow import PATIENCE_S
 from harness.http1 import Sockets
@@ -76,7 +75,10 @@ def check_profiles(options: Options) -> int:
     named = [text for text in options.profiles if text.endswith(".toml") or "/" in text]
     usual = [text for text in options.profiles if text not in named]
     served = chosen(problems, options.seed, [*named, *usual], [])
-    asked = [_asked(served, text) for text in options.profiles]
+    # What was named comes last there, in this order: a file's own name may be another profile's.
+    last = served.profiles[-len(options.profiles) :]
+    by_text = dict(zip([*named, *usual], last, strict=True))
+    asked = [by_text[text] for text in options.profiles]
     for name, profile in asked:
         if isinstance(profile, ExchangeProfile):
             problems.add(f"{name} holds no times: leave it out")
@@ -92,11 +94,6 @@ def check_profiles(options: Options) -> int:
     else:
         _print(found, Console(highlight=False))
     return _code(found)
-
-
-def _asked(served: Served, text: str) -> tuple[str, Profile]:
-    name = Path(text).stem if text.endswith(".toml") else text
-    return next((named, profile) for named, profile in served.profiles if named == name)
 
 
 def _unlimited(mocks: MockConfig) -> MockConfig:

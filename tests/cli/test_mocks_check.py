@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from harness.calibrate.check import check
+from harness.cli import mocks_check
 from harness.cli.exits import BadInput
 from harness.cli.mock_probes import PROBES, Answered, model_times, payment_times
 from harness.cli.mocks_check import Options, check_profiles
@@ -16,7 +17,7 @@ from harness.laws import Lognormal
 from harness.providers.told import DrawKey
 from mocks.host import PAYMENTS
 from mocks.latency import Delays
-from mocks.profile import ModelProfile, PaymentProfile, load
+from mocks.profile import FOLDER, ModelProfile, PaymentProfile, load
 from tests.cli.command import tollbench
 from tests.cli.serving import serving
 
@@ -102,6 +103,25 @@ def test_rates_that_differ_are_held_apart(tmp_path: Path) -> None:
 
 
 # As a command
+
+
+def test_a_file_that_is_named_as_another_profile_is_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "flat.toml"
+    file.write_text((FOLDER / "stripe.toml").read_text("utf-8"))
+    held: list[object] = []
+
+    def hold(asked: list[tuple[str, object]], *_: object) -> list[Any]:
+        held.extend(profile for _, profile in asked)
+        return []
+
+    monkeypatch.setattr(mocks_check, "_checked", hold)
+    monkeypatch.setattr(mocks_check, "run", lambda _, found: found)
+    check_profiles(
+        Options(profiles=["gpt-4o", str(file)], samples="100", url=None, seed="1", as_json=True)
+    )
+    assert held == [load("gpt-4o", ModelProfile), load(str(file), PaymentProfile)]
 
 
 @pytest.mark.thorough
