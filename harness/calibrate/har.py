@@ -8,12 +8,11 @@ queue, which is no time of the provider's: it is left out.
 import base64
 from collections.abc import Sequence
 
-import httpx
 import msgspec
 
 from harness.calibrate.bodies import asked_model, documents, used
 from harness.calibrate.samples import NO_TIME, Sample, Told, written_at
-from harness.calibrate.taking import provider_of
+from harness.calibrate.taking import provider_of, read_url
 from harness.providers.call import UNREADABLE
 from harness.providers.trace import operation_of
 
@@ -42,10 +41,7 @@ def read(values: Sequence[msgspec.Raw]) -> Told:
 
 def _take(told: Told, entry: "_Entry") -> None:
     request, response, took = entry.request, entry.response, entry.timings
-    try:
-        url = httpx.URL(request.url)
-    except httpx.InvalidURL:
-        url = httpx.URL()
+    url = read_url(request.url)
     if url.scheme not in ("http", "https"):
         told.skip(NOT_HTTP)
         return

@@ -16,11 +16,11 @@ import httpx
 import msgspec
 
 from harness.calibrate.samples import NO_TIME, UNFINISHED, Sample, Told, whole
-from harness.calibrate.taking import HOSTS, provider_of
+from harness.calibrate.taking import HOSTS, provider_of, read_url
 from harness.providers.call import UNREADABLE
 from harness.providers.trace import operation_of
 
-Attribute = str | int | float | bool
+Attribute = str | int | float
 Attributes = Mapping[str, Attribute]
 _Id = tuple[str, str]
 """Of a trace, and of a span in it."""
@@ -90,7 +90,7 @@ def _take(told: Told, span: "_Span", of: Attributes) -> None:
     total_s = (end - start) / 1e9
     first_s = _first_s(span, of, start)
     told.first_known = told.first_known or first_s is not None
-    url = _url(of)
+    url = read_url(_text(of, _URL))
     stage = _text(of, _OPERATION) or (operation_of(url.path) if url.raw_host else span.name[:80])
     told.add(
         Sample(
@@ -152,13 +152,6 @@ def _provider(of: Attributes, url: httpx.URL) -> str:
     return provider_of(url) if url.raw_host else host
 
 
-def _url(of: Attributes) -> httpx.URL:
-    try:
-        return httpx.URL(_text(of, _URL))
-    except httpx.InvalidURL:
-        return httpx.URL()
-
-
 def _text(of: Attributes, names: Sequence[str]) -> str:
     return next((str(of[name])[:200] for name in names if of.get(name)), "")
 
@@ -200,12 +193,11 @@ def _attributes(told: "list[_KeyValue]") -> dict[str, Attribute]:
 
 
 class _Value(msgspec.Struct, rename="camel"):
-    """What else it may be (an array, a list of pairs, bytes) tells nothing here."""
+    """What else it may be (a truth value, an array, a list of pairs, bytes) tells nothing here."""
 
     string_value: str | None = None
     int_value: int | str | None = None
     double_value: float | str | None = None
-    bool_value: bool | None = None
 
     @property
     def known(self) -> Attribute | None:

@@ -40,7 +40,6 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     fresh: bool = False
     """On a connection that was opened for it, whose opening is part of its times."""
     status: int = 200
-    whole: bool = True
 
 
 class Samples(msgspec.Struct, frozen=True, kw_only=True):

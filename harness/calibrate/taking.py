@@ -216,6 +216,14 @@ class _Kept:
         return plain_body(body, headers.get("content-encoding", "")) or b""
 
 
+def read_url(text: str) -> httpx.URL:
+    """An empty one where the text is none."""
+    try:
+        return httpx.URL(text)
+    except (httpx.InvalidURL, UnicodeError):
+        return httpx.URL()
+
+
 def provider_of(url: httpx.URL) -> str:
     """By its host; of a server of mocks by where its path begins; else the host itself."""
     # Not url.host, which raises for what is no name in any script.

@@ -202,7 +202,7 @@ class Problems:
         """One that paths are added to; it holds no secret."""
         try:
             userinfo = httpx.URL(text).userinfo
-        except httpx.InvalidURL:
+        except (httpx.InvalidURL, UnicodeError):
             return self.url(option, text)
         if userinfo:
             self.add(f"{option}: a user and password there would not be sent; leave them out")

@@ -26,6 +26,7 @@ from harness.calibrate.masked import secret_words
 from harness.calibrate.proxy import Proxy
 from harness.calibrate.recorder import Recorder
 from harness.calibrate.samples import BadRecording
+from harness.calibrate.taking import read_url
 from harness.cli.addresses import CONSTRUCTORS
 from harness.cli.exits import INVALID, PASS
 from harness.cli.listeners import listeners
@@ -231,23 +232,16 @@ def _public() -> dict[str, str]:
 
 def _root(problems: Problems, text: str) -> str:
     problems.base_url("--to", text)
-    url = _url(text)
+    url = read_url(text)
     host = url.raw_host.decode("ascii")
     if url.scheme == "http" and host and not is_loopback(host):
         problems.add(f"--to: keys would go to {host} unencrypted; write https://")
     return text.rstrip("/")
 
 
-def _url(text: str) -> httpx.URL:
-    try:
-        return httpx.URL(text)
-    except httpx.InvalidURL:
-        return httpx.URL()
-
-
 def _check_loop(problems: Problems, upstreams: Mapping[str, str], taken: socket.socket) -> None:
     port = taken.getsockname()[1]
-    urls = map(_url, upstreams.values())
+    urls = map(read_url, upstreams.values())
     if any(url.scheme == "http" and (url.port or 80) == port for url in urls):
         problems.add(f"--to leads back to --port {port}: take another port")
 

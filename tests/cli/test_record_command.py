@@ -60,6 +60,7 @@ BAD = [
     (["litellm"], "it has no public host; say where yours is, --to litellm=URL"),
     (["Bad Name=https://x.example"], "is no name for a path"),
     (["a=https://xn--/"], "--to must be http:// or https:// with a host"),
+    (["a=http://localhost/\udcff"], "--to must be http:// or https:// with a host"),
     (["a=ftp://x"], "--to must be http:// or https:// with a host"),
     (["a=https://me:pw@x.example"], "a user and password there would not be sent"),
     (["a=https://x.example/?key=1"], "end it before the ? or #"),
