@@ -151,7 +151,7 @@ class Unionpay:
             return wire.Reply(resp_code="35")
         booked = self._book(asked, paid)
         if isinstance(booked, Refused):
-            return wire.Reply(resp_code=_UNREFUNDABLE.get(booked.no, "30"))
+            return wire.Reply(resp_code=_UNREFUNDABLE[booked.no])
         made = self._keep(asked.order_id, asked.at, asked.amount_minor, "00", booked)
         return wire.Reply(resp_code="00", query_id=made.query_id)
 

@@ -46,12 +46,12 @@ SHORTER = {
     "pytest": "tests/benchmarks/test_analysis_speed.py -q",
 }
 SERVERS = {
-    "tollbench mocks serve": ("--port 0", "OPENAI_BASE_URL=", "_health"),
-    "tollbench agent": ("--port 0 --mocks-port 0", "Agent ", "health"),
-    "tollbench record": ("--port 0", "OPENAI_BASE_URL=", "nowhere"),
+    "tollbench mocks serve": ("--port 0", "OPENAI_BASE_URL=", "_health", 200),
+    "tollbench agent": ("--port 0 --mocks-port 0", "Agent ", "health", 200),
+    "tollbench record": ("--port 0", "OPENAI_BASE_URL=", "nowhere", 404),
 }
 """They run until they are told to end: how to take any free port, what begins the line with the
-address, and a path at which they answer by themselves."""
+address, a path at which they answer by themselves, and with which status."""
 QUICK = ("tollbench compare --confirm", "tollbench diff", "tollbench doctor", "pytest")
 """Those that the default run takes; what the others do, other tests of it do."""
 STAGING = "locust -f scenarios/locustfile.py --headless --scenario app-chat"
@@ -127,7 +127,8 @@ def test_readme_shows_every_door() -> None:
 @pytest.mark.socket
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith(tuple(SERVERS))])
 def test_every_server_shown_serves_until_it_is_interrupted(command: str, tmp_path: Path) -> None:
-    anywhere, line, health = next(of for name, of in SERVERS.items() if command.startswith(name))
+    begun = (of for name, of in SERVERS.items() if command.startswith(name))
+    anywhere, line, path, status = next(begun)
     words = shlex.split(f"{command} {anywhere}")
     program = Path(sys.executable).parent / words[0]
     with subprocess.Popen(
@@ -141,7 +142,8 @@ def test_every_server_shown_serves_until_it_is_interrupted(command: str, tmp_pat
             assert process.stdout
             told = next(each for each in process.stdout if line in each)
             url = re.search(r"http://[^/]+/", told)
-            assert url and httpx.get(f"{url[0]}{health}", trust_env=False).status_code < 500
+            assert url
+            assert httpx.get(f"{url[0]}{path}", trust_env=False).status_code == status
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=30)
             assert process.returncode == 0

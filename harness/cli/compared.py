@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec import structs
 
+from harness.cli.printed import print_json
 from harness.cli.wiring import Setup
 from harness.record import Columns, RunSummary
 from harness.stats.analysis import Question
@@ -35,25 +36,40 @@ class Plan:
 
 
 def compared(plan: Plan, as_json: bool) -> int:
+    showing = Showing(report=plan.report, as_json=as_json, otlp=plan.otlp, jobs=plan.jobs)
+    return show(*_run(plan), showing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Showing:
+    """In which ways a comparison is shown; charts are drawn by so many processes."""
+
+    report: bool
+    as_json: bool
+    otlp: str | None
+    jobs: int
+
+
+def show(summary: RunSummary, columns: Columns, folder: Path, how: Showing) -> int:
+    """Show a comparison that is stored; its exit code."""
     from harness.cli.looks import exit_code
 
-    summary, columns, folder = _run(plan)
-    if plan.report:
+    if how.report:
         from harness.cli.charts import draw_report
 
-        draw_report(summary, columns, folder, plan.jobs)
-    if as_json:
-        _print_json(summary)
+        draw_report(summary, columns, folder, how.jobs)
+    if how.as_json:
+        print_json(summary)
     else:
         from rich.console import Console
 
         from harness.report.terminal import print_report
 
         print_report(summary, str(folder), Console())
-    if plan.otlp is not None:
+    if how.otlp is not None:
         from harness.cli.otlp import export_and_tell
 
-        export_and_tell(plan.otlp, summary, columns)
+        export_and_tell(how.otlp, summary, columns)
     if summary.spent is not None:
         from harness.cli.target_lines import tell_left
 
@@ -71,7 +87,7 @@ def swept(plan: Plan, as_json: bool) -> int:
         summary, _, folder = _run(_with_session_share(plan, share))
         runs.append((share, summary, str(folder)))
     if as_json:
-        _print_json([{"session_share": share, "run": summary} for share, summary, _ in runs])
+        print_json([{"session_share": share, "run": summary} for share, summary, _ in runs])
     else:
         from rich.console import Console
 
@@ -113,9 +129,3 @@ def _with_session_share(plan: Plan, share: float) -> Plan:
 def _shared(profile: PaymentProfile, share: float) -> PaymentProfile:
     session = profile.session
     return structs.replace(profile, session=session and structs.replace(session, share=share))
-
-
-def _print_json(what: object) -> None:
-    from msgspec import json
-
-    print(json.format(json.encode(what), indent=2).decode())

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from harness.cli.bugs import innermost
 from harness.load.engine import Tally
 from harness.real.unsafe import Unsafe
 from harness.record import Columns, FlowRow, SpentSummary, Spool, columns_of_spools, spooled
@@ -126,10 +127,3 @@ def stopping(course: Course, rounds: int | None = None) -> Iterator[None]:
 def _so_far(course: Course, rounds: int | None) -> str:
     of = "" if rounds is None else f" of {rounds}"
     return f"{course.rounds_finished}{of} rounds"
-
-
-def innermost(error: Exception) -> Exception:
-    """What was raised: the engine's task group wraps it."""
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error

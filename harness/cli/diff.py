@@ -214,9 +214,9 @@ def _print(found: Diff, as_json: bool, as_markdown: bool) -> None:
     from harness.report.diff import diff_markdown, print_diff
 
     if as_json:
-        from msgspec import json
+        from harness.cli.printed import print_json
 
-        print(json.format(json.encode(found), indent=2).decode())
+        print_json(found)
     elif as_markdown:
         print(diff_markdown(found))
     else:

@@ -78,9 +78,9 @@ def doctor(
 
 def _print(found: Examined, as_json: bool) -> None:
     if as_json:
-        from msgspec import json
+        from harness.cli.printed import print_json
 
-        print(json.format(json.encode(found), indent=2).decode())
+        print_json(found)
     else:
         from rich.console import Console
 

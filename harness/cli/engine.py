@@ -19,7 +19,7 @@ import msgspec
 
 from harness import clock as clocks
 from harness.cli.asked import Asked, name_of, read, targets_of
-from harness.cli.course import innermost
+from harness.cli.bugs import innermost
 from harness.cli.engine_arms import ready_arms
 from harness.cli.engine_share import Share
 from harness.cli.exits import INVALID, PASS, USAGE, BadInput

@@ -179,9 +179,9 @@ def tell(found: Diff, flow: str, asked: Asked, printing: Printing) -> None:
     """On standard output, and in the job's summary on GitHub."""
     passed_over = _passes_open(found, asked)
     if printing.json:
-        from msgspec import json
+        from harness.cli.printed import print_json
 
-        print(json.format(json.encode(found), indent=2).decode())
+        print_json(found)
     elif printing.markdown:
         print("\n".join([diff_markdown(found), *([f"\n{passed_over}"] if passed_over else [])]))
     else:

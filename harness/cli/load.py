@@ -302,9 +302,9 @@ def _print(summary: RunSummary, columns: Columns, folder: Path, as_json: bool) -
 
     figures = load_figures(summary, columns, str(folder))
     if as_json:
-        from msgspec import json
+        from harness.cli.printed import print_json
 
-        print(json.format(json.encode(figures), indent=2).decode())
+        print_json(figures)
     else:
         from rich.console import Console
 

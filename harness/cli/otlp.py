@@ -26,7 +26,7 @@ PATH = "/v1/traces"
 HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
 
 AT_ONCE = 500
-"""Spans in a request, a few more where a turn has many: a quarter of a megabyte."""
+"""Spans in a request, a few more where a turn has many: some 400 kB."""
 PATIENCE_S = 10.0
 """For an answer, and for the rest of it once it has begun."""
 LONGEST_ANSWER = 65_536

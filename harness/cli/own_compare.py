@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.cli.casting import Speaking
+from harness.cli.compared import Showing, show
 from harness.cli.course import Course
 from harness.cli.exits import BadInput
-from harness.cli.looks import Asking, Looking, asked, exit_code, looks_ahead
+from harness.cli.looks import Asking, Looking, asked, looks_ahead
 from harness.cli.machine import cores
 from harness.cli.outcome import Run, Started, store
 from harness.cli.own_course import run_own_rounds
@@ -56,26 +57,8 @@ class OwnOptions:
 def compare_function(options: OwnOptions, as_json: bool) -> int:
     """Exit codes are those of `compare`."""
     plan = _checked(options)
-    summary, columns, folder = _run(plan, options)
-    if options.report:
-        from harness.cli.charts import draw_report
-
-        draw_report(summary, columns, folder, cores())
-    if as_json:
-        from msgspec import json
-
-        print(json.format(json.encode(summary), indent=2).decode())
-    else:
-        from rich.console import Console
-
-        from harness.report.terminal import print_report
-
-        print_report(summary, str(folder), Console())
-    if options.otlp is not None:
-        from harness.cli.otlp import export_and_tell
-
-        export_and_tell(options.otlp, summary, columns)
-    return exit_code(summary)
+    showing = Showing(report=options.report, as_json=as_json, otlp=options.otlp, jobs=cores())
+    return show(*_run(plan, options), showing)
 
 
 @dataclass(frozen=True)

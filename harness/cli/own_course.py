@@ -13,6 +13,7 @@ from itertools import chain
 from pathlib import Path
 
 from harness import clock as clocks
+from harness.cli.bugs import innermost
 from harness.cli.course import Course, Enough, Progress, batches, stopping
 from harness.cli.mock_process import mock_process
 from harness.cli.own_flow import BadFlow, OwnFlow, function_arm, rerouted
@@ -48,7 +49,7 @@ def run_own_rounds(
         try:
             rounds.play(planned)
         except* (BadFlow, Deadlock) as mistakes:
-            rounds.mistake = _innermost(mistakes)
+            rounds.mistake = innermost(mistakes)
     if rounds.mistake is not None and not course.rounds_finished:
         raise BadFlow(str(rounds.mistake))
     if rounds.mistake is not None:
@@ -139,9 +140,3 @@ class _Rounds:
 
 def _traces(run: int) -> Callable[[Flow], str]:
     return lambda flow: encode_traceparent(Trace(run, flow.conversation, flow.turn))
-
-
-def _innermost(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

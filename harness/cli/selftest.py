@@ -182,9 +182,9 @@ def _tell(asked: Asked, as_json: bool) -> int:
 
     summary, folder = _run(asked)
     if as_json:
-        from msgspec import json
+        from harness.cli.printed import print_json
 
-        print(json.format(json.encode(summary), indent=2).decode())
+        print_json(summary)
     else:
         from rich.console import Console
 

@@ -135,9 +135,9 @@ def sweep(
 
         draw_report(summary, columns, kept, jobs=1)
     if json:
-        from msgspec import json as encoding
+        from harness.cli.printed import print_json
 
-        print(encoding.format(encoding.encode(summary), indent=2).decode())
+        print_json(summary)
     else:
         from rich.console import Console
 

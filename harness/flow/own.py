@@ -248,16 +248,20 @@ class OwnTurn:
             if task is not None and not task.cancelling():
                 raise self.mistaken(_CANCELLED) from None
             raise
-        mistake = self._mistake or (self.door.mistake if self.door else None)
+        mistake = self._wrong()
         if mistake is not None:
             raise mistake
         if not isinstance(told, str):
             return self._outcome
         return next((outcome for outcome in OUTCOMES if outcome == told), self._outcome)
 
+    def _wrong(self) -> BadFlow | None:
+        """What the turn did that cannot be played, or somebody at its door."""
+        return self._mistake or (self.door.mistake if self.door else None)
+
     def _ended_by(self, error: Exception) -> Outcome:
         """What the exception that left the function says of the turn, where it does not fail it."""
-        mistake = self._mistake or (self.door.mistake if self.door else None) or mistake_in(error)
+        mistake = self._wrong() or mistake_in(error)
         if mistake is not None:
             raise mistake from None
         fault = fault_in(error)

@@ -82,7 +82,7 @@ class AlipayAi:
         # A closed trade that was never paid was declined; of one that was, the money is back.
         closed: Outcome = "refunded" if told.send_pay_date else "declined"
         outcome: Outcome = closed if told.trade_status == "TRADE_CLOSED" else "paid"
-        return Settlement(outcome, _fee_minor(told))
+        return Settlement(outcome, trade.fee_minor(told))
 
     async def void(self, flow: Flow, session: Session, payment: Payment) -> bool:
         asked = trade.Cancel(out_trade_no=payment.order_no)
@@ -100,7 +100,7 @@ class AlipayAi:
         told = await flow.call("refund", wire.ask(self._at, asked, _timestamp(flow)))
         if isinstance(told, trade.Reply):
             # "N" says that this very refund was made before.
-            return Settlement("refunded", _fee_minor(told))
+            return Settlement("refunded", trade.fee_minor(told))
         if told.sub_code in trade.REFUND_FORBIDDEN:
             return Settlement("declined")
         raise Malformed(f"refund refused: {code_name(told.sub_code)}")
@@ -124,7 +124,7 @@ class AlipayAi:
         told = wire.decode_notice(self._at, request)
         if told is None or not self._is_ours(told):
             return None, wire.encode_receipt(False)
-        notice = Notice(told.notify_id, told.out_trade_no, _outcome(told), _fee_minor(told))
+        notice = Notice(told.notify_id, told.out_trade_no, _outcome(told), trade.fee_minor(told))
         return notice, wire.encode_receipt(True)
 
     def _is_ours(self, told: trade.Notice) -> bool:
@@ -140,10 +140,6 @@ def _outcome(told: trade.Notice) -> Outcome:
     if told.trade_status in ("TRADE_SUCCESS", "TRADE_FINISHED"):
         return "paid"
     return "declined" if told.trade_status == "TRADE_CLOSED" else "unknown"
-
-
-def _fee_minor(told: trade.Reply | trade.Notice) -> int:
-    return trade.minor(told.charge_amount) if told.charge_amount else 0
 
 
 def _timestamp(flow: Flow) -> str:

@@ -71,7 +71,7 @@ class AlipayOrders:
             return Settlement("ordered")
         closed: Outcome = "refunded" if told.send_pay_date else "ordered"
         outcome: Outcome = closed if told.trade_status == "TRADE_CLOSED" else "paid"
-        return Settlement(outcome, _fee_minor(told))
+        return Settlement(outcome, trade.fee_minor(told))
 
     async def void(self, flow: Flow, session: Session, payment: Payment) -> bool:
         """Closes what is open, and gives back what was paid."""
@@ -101,7 +101,7 @@ class AlipayOrders:
         # "N" is of a refund that was made before, or of one that is not made yet.
         if told.fund_change != "Y" and not await self._is_back(flow, payment, refund):
             raise Unreachable("nothing tells that the money is on its way back")
-        return Settlement("refunded", _fee_minor(told))
+        return Settlement("refunded", trade.fee_minor(told))
 
     async def _refused(
         self, flow: Flow, session: Session, payment: Payment, why: trade.Refusal
@@ -170,7 +170,3 @@ def _nonce(biz: trade.Biz, now_s: float) -> str:
     """Another for each call of all runs, and the same for the same one on the virtual clock."""
     told = f"{biz} {now_s:.6f}"
     return blake2b(told.encode(), digest_size=16).hexdigest()
-
-
-def _fee_minor(told: trade.Reply) -> int:
-    return trade.minor(told.charge_amount) if told.charge_amount else 0

@@ -236,6 +236,11 @@ def minor(amount: Amount) -> int:
     return int(found[1]) * 100 + int((found[2] or "").ljust(2, "0"))
 
 
+def fee_minor(told: Reply | Notice) -> int:
+    """What the merchant pays, in fen; 0 where Alipay does not tell."""
+    return minor(told.charge_amount) if told.charge_amount else 0
+
+
 def beijing(unix_s: float) -> str:
     """A time of day as all of this wire writes it."""
     told = datetime.fromtimestamp(int(unix_s), UTC) + timedelta(hours=8)

@@ -22,8 +22,10 @@ RefundStatus = Literal["SUCCESS", "CLOSED", "PROCESSING", "ABNORMAL"]
 
 Fen = Annotated[int, Meta(ge=1, le=10_000_000_000)]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
-OrderNo = Annotated[str, Meta(pattern=r"^[0-9A-Za-z_|*-]{6,32}\Z")]
-RefundNo = Annotated[str, Meta(pattern=r"^[0-9A-Za-z_|*@-]{1,64}\Z")]
+_ORDER_NO = re.compile(r"[0-9A-Za-z_|*-]{6,32}")
+_REFUND_NO = re.compile(r"[0-9A-Za-z_|*@-]{1,64}")
+OrderNo = Annotated[str, Meta(pattern=rf"^{_ORDER_NO.pattern}\Z")]
+RefundNo = Annotated[str, Meta(pattern=rf"^{_REFUND_NO.pattern}\Z")]
 MerchantId = Annotated[str, Meta(min_length=1, max_length=32)]
 NotifyUrl = Annotated[str, Meta(pattern=r"^https?://[!-~]+\Z", max_length=255)]
 
@@ -196,8 +198,6 @@ _OLD_SPELLINGS = {
     "RULELIMIT": "RULE_LIMIT",
     "SYSTEMERROR": "SYSTEM_ERROR",
 }
-_ORDER_NO = re.compile(r"[0-9A-Za-z_|*-]{6,32}")
-_REFUND_NO = re.compile(r"[0-9A-Za-z_|*@-]{1,64}")
 
 
 def as_order_no(text: str) -> str:
