@@ -76,4 +76,4 @@ def _beyond(caps: Caps) -> Iterator[str]:
         if not 0 <= cap <= limit:  # which a NaN is not either
             yield f"{cap:g} {what} is no cap: give one from 0 to {limit:g}"
     if caps.per_s == 0:
-        yield "0 requests a second is no rate: give more, up to 5"
+        yield f"0 requests a second is no rate: give more, up to {MOST_PER_S:g}"

@@ -1,4 +1,4 @@
-"""What a run has done so far at real providers, and what its caps leave it; it sends nothing.
+"""What a run has done so far at real providers, and whether its caps allow more; it sends nothing.
 
 A count is taken before its request is sent. Dollars are set aside before, and settled by what the
 answer tells; where nothing tells, what was set aside is taken as spent.
@@ -6,20 +6,10 @@ answer tells; where nothing tells, what was set aside is taken as spent.
 
 from collections import Counter, deque
 
-import msgspec
-
 from harness.real.caps import USUAL, Caps, most_orders
 from harness.real.unsafe import Unsafe
 
 WINDOW_S = 1.0
-
-
-class Left(msgspec.Struct, frozen=True, kw_only=True):
-    """Of the caps, for one provider; dollars for all of them."""
-
-    orders: int
-    requests: int
-    spend_usd: float
 
 
 class Meter:
@@ -37,16 +27,8 @@ class Meter:
         """Why nothing may be sent any more: an answer was of live mode."""
         self.held_back = 0
         """Requests that had to wait for the rate cap; their turns took so much longer."""
-        self.held_back_s = 0.0
         self._numbers: set[tuple[str, str]] = set()
         self._sent: dict[str, deque[float]] = {}
-
-    def left(self, provider: str) -> Left:
-        return Left(
-            orders=max(0, most_orders(self.caps, provider) - self.orders[provider]),
-            requests=max(0, self.caps.requests - self.requests[provider]),
-            spend_usd=max(0.0, self.caps.spend_usd - self.spent_usd - self.set_aside_usd),
-        )
 
     def count(self, provider: str) -> None:
         """One request more, or Unsafe."""
@@ -87,5 +69,4 @@ class Meter:
         sent.append(due)
         if due > now:
             self.held_back += 1
-            self.held_back_s += due - now
         return due

@@ -25,9 +25,9 @@ SENT = KEY_HEADERS | {
 """All headers that a request may have, each of them once."""
 
 LEFT_OUT = frozenset({
-    DRAW_HEADER, "baggage", "connection", "cookie", "expect", "forwarded", "proxy-authorization",
-    "te", "tracestate", "trailer", "transfer-encoding", "upgrade", "x-forwarded-for",
-    "x-forwarded-host", "x-http-method-override", "x-method-override",
+    DRAW_HEADER, TRACEPARENT, "baggage", "connection", "cookie", "expect", "forwarded",
+    "proxy-authorization", "te", "tracestate", "trailer", "transfer-encoding", "upgrade",
+    "x-forwarded-for", "x-forwarded-host", "x-http-method-override", "x-method-override",
 })  # fmt: skip
 """Headers that say something of us, or that a request could be read by otherwise than it was
 judged: whoever answers misses none of them. Any other one is refused."""
@@ -37,9 +37,9 @@ _OF_CLIENTS = ("x-stainless-", "x-stripe-client-")
 _IN_A_HEADER = re.compile(rb"[!-~]([ -~]*[!-~])?")
 
 
-def outgoing(request: httpx.Request, body: bytes, sends_trace: bool) -> httpx.Request:
+def outgoing(request: httpx.Request, body: bytes) -> httpx.Request:
     """`body` is all of the request's, read by whoever calls."""
-    headers = LeanHeaders(_kept(request.headers, len(body), sends_trace), "ascii")
+    headers = LeanHeaders(_kept(request.headers, len(body)), "ascii")
     if headers.get("host") != request.url.netloc.decode("ascii"):
         raise Unsafe("a request whose Host header is not the host that it goes to")
     if headers.get("content-length", "0") != str(len(body)):
@@ -74,15 +74,13 @@ def needle_of(key: str) -> bytes:
     return line.encode() if len(line) >= 8 else b""
 
 
-def _kept(headers: httpx.Headers, length: int, sends_trace: bool) -> Iterator[tuple[bytes, bytes]]:
+def _kept(headers: httpx.Headers, length: int) -> Iterator[tuple[bytes, bytes]]:
     seen = set()
     for raw, value in headers.raw:
         name = _lower(raw)
-        if name == TRACEPARENT and not sends_trace:
-            continue
         if name in LEFT_OUT or name.startswith(_OF_CLIENTS):
             continue
-        if name not in SENT and name != TRACEPARENT:
+        if name not in SENT:
             raise Unsafe(f"a request with the header {name[:40]!r}, which none of ours has")
         if name in seen or not _IN_A_HEADER.fullmatch(value):
             raise Unsafe(f"a request whose header {name} is there twice, or is none")

@@ -59,7 +59,6 @@ class SafeTransport(MeasuringTransport):
         *,
         prices: Mapping[str, Price] = {},
         allow_production: bool = False,
-        sends_trace: bool = False,
     ) -> None:
         """`prices` are by the models' ids on the wire; without a price no model is asked.
         `allow_production` is the user's word for real orders at WeChat Pay."""
@@ -71,7 +70,6 @@ class SafeTransport(MeasuringTransport):
         self._meter = meter
         self._run_id = run_id
         self._prices = prices
-        self._sends_trace = sends_trace
         self._found: dict[Origin, list[tuple[bytes, Found]]] = {}
         for each in found:
             if problem := problem_of(each, allow_production):
@@ -134,7 +132,7 @@ class SafeTransport(MeasuringTransport):
     async def _allowed(self, clock: Clock, request: httpx.Request) -> _Sending:
         meter = self._meter
         self._go_on()
-        sending = self._judged(outgoing(request, await request.aread(), self._sends_trace))
+        sending = self._judged(outgoing(request, await request.aread()))
         found, asked = sending.found, sending.asked
         if asked.kind == "create":
             meter.count_order(found.provider, asked.order_no)

@@ -190,7 +190,6 @@ class Bench:
         *of: Found,
         caps: Caps = USUAL,
         allow_production: bool = True,
-        sends_trace: bool = False,
     ) -> None:
         self.journal = Journal(folder / "orders.jsonl", now=lambda: 1_790_000_000.0)
         self.meter = Meter(caps)
@@ -203,7 +202,6 @@ class Bench:
             "run-1",
             prices=PRICES,
             allow_production=allow_production,
-            sends_trace=sends_trace,
         )
 
     @property

@@ -197,14 +197,6 @@ def test_nothing_is_smuggled_behind_a_body(tmp_path: Path) -> None:
     assert headers["content-length"] == str(len(request.content))
 
 
-def test_a_trace_goes_along_where_it_is_asked_for(tmp_path: Path) -> None:
-    internet = Internet(lambda _: answers.intent())
-    request = intent()
-    request.headers["traceparent"] = "00-0000000000000001-1-00"
-    Bench(tmp_path, internet, sample.stripe(), sends_trace=True).send(request)
-    assert "traceparent" in internet.sent[0].headers
-
-
 def test_no_prompt_holds_a_key_and_no_provider_gets_anothers(tmp_path: Path) -> None:
     wechat = sample.found("wechatpay", sample.wechatpay())
     bench = Bench(tmp_path, Unreached(), sample.openai(), sample.stripe(), wechat)

@@ -150,7 +150,7 @@ ASKS: list[Ask] = [
 def test_what_our_wire_of_each_model_sends_may_be_sent(provider: str, ask: Ask) -> None:
     found = _found(provider)
     request = MODELS[provider].chat(found.endpoint, ask).request
-    asked = judge(found, outgoing(request, request.content, False))
+    asked = judge(found, outgoing(request, request.content))
     assert (asked.kind, asked.most_out) == ("ask", 77)
     assert asked.model.endswith("some-model-1.5")
     assert asked.most_in == len(request.content)

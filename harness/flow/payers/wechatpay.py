@@ -105,7 +105,7 @@ class Wechatpay:
         told = await flow.call(stage, call)
         if told == "closed" or told.code == "ORDER_CLOSED":
             return True
-        whole = Refund(f"{out_trade_no}-void", payment.wish.amount_minor)
+        whole = Refund(orders.void_no(out_trade_no), payment.wish.amount_minor)
         return told.code == "ORDER_PAID" and await self._give_back(flow, stage, payment, whole)
 
     async def _stands(self, flow: Flow, payment: Payment) -> orders.Order | None:

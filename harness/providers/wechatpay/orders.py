@@ -209,6 +209,11 @@ def as_refund_no(text: str) -> str:
     return text if _REFUND_NO.fullmatch(text) else _digest(text)
 
 
+def void_no(out_trade_no: str) -> str:
+    """Of the refund that gives all of an order back: always the same, so that it goes back once."""
+    return as_refund_no(f"{out_trade_no}-void")
+
+
 def is_order_no(text: str) -> bool:
     return _ORDER_NO.fullmatch(text) is not None
 

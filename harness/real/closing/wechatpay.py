@@ -44,7 +44,7 @@ class WechatpayCloser:
         whole = entry.amount_minor
         asked = orders.NewRefund(
             out_trade_no=entry.order_no,
-            out_refund_no=orders.as_refund_no(f"{entry.order_no}-void"),
+            out_refund_no=orders.void_no(entry.order_no),
             amount=orders.RefundAmount(whole, whole, entry.currency),
         )
         told = await caller.call(wire.refund(self._at, asked, _stamp(caller)))

@@ -1,8 +1,8 @@
 """What a request to a real provider may be, read off its bytes alone; pure, and nothing is sent.
 
 Whatever no wire of ours sends is Unsafe: another method or path, a field that nobody here writes,
-a body that could be read in two ways, another's key. What stands here knows no wire's module: it
-is the second opinion on what they write.
+a body that could be read in two ways, another's key. What stands here calls no wire's code: it is
+the second opinion on what they write.
 """
 
 from collections.abc import Mapping

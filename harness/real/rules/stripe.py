@@ -37,13 +37,13 @@ def judge(found: Found, request: httpx.Request, path: str, query: bytes) -> Aske
 
 
 def told(asked: Asked, status: int, body: bytes) -> Told:
-    _refuse_live(asked, status, body)
+    _refuse_live(status, body)
     try:
         answer = msgspec.json.decode(body, type=_Answer)
     except UNREADABLE:
         return NOTHING
     if status != 200:
-        return _told_refusal(asked, status, answer)
+        return _told_refusal(status, answer)
     of = answer.payment_intent
     if answer.object == "refund":
         back = answer.status in ("succeeded", "pending")
@@ -108,7 +108,7 @@ def _test_card(fields: dict[str, str]) -> None:
         raise Unsafe("an order at Stripe by another method than a card")
 
 
-def _refuse_live(asked: Asked, status: int, body: bytes) -> None:
+def _refuse_live(status: int, body: bytes) -> None:
     """Whatever the status; nothing of live mode is believed to be an accident."""
     # A member that is there twice is only seen in the text.
     if _LIVE_TEXT.search(reading.unescaped(body) if b"\\" in body else body):
@@ -138,7 +138,7 @@ def _has_live(value: object, depth: int = 0) -> bool:
     return isinstance(value, list) and any(_has_live(inner, depth + 1) for inner in value)
 
 
-def _told_refusal(asked: Asked, status: int, answer: "_Answer") -> Told:
+def _told_refusal(status: int, answer: "_Answer") -> Told:
     error = answer.error
     if error is not None and error.payment_intent is not None:
         return _told_intent(error.payment_intent)
