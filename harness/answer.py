@@ -4,7 +4,9 @@ A mock decides everything at a request's arrival. Whoever hosts it plays the ans
 on a socket, or as an httpx response.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Literal, NoReturn
 
 import httpx
 import msgspec
@@ -16,6 +18,12 @@ _TOLD = TOLD_HEADER.encode()
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 """Names in lower case."""
+
+
+Ending = Literal["whole", "reset", "silence"]
+"""The answer is whole, or at the last time its connection is reset, or nothing more ever comes."""
+
+RESET = "connection reset by peer"
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -31,6 +39,8 @@ class Answer(msgspec.Struct, frozen=True):
     """What a mock meant by it."""
     note: object = None
     """For whoever keeps a log."""
+    ending: Ending = "whole"
+    """What comes after the last chunk. Where `status` is 0 not even the head leaves."""
 
     @property
     def wire_headers(self) -> RawHeaders:
@@ -53,10 +63,13 @@ def plain(clock: Clock, status: int, text: str, headers: RawHeaders = ()) -> Ans
 
 async def play(clock: Clock, answer: Answer) -> httpx.Response:
     """The answer as a response that begins when the first chunk is due; a body of several chunks
-    is streamed."""
+    is streamed. Raises httpx.ReadError where the answer breaks off; one that falls silent is waited
+    for without end."""
     await clock.sleep_until(answer.times[0])
+    if answer.status == 0:
+        await _break_off(clock, answer)
     headers = list(answer.wire_headers)
-    if len(answer.chunks) == 1:
+    if len(answer.chunks) == 1 and answer.ending == "whole":
         return httpx.Response(answer.status, headers=headers, content=answer.chunks[0])
     return httpx.Response(answer.status, headers=headers, stream=_Timed(clock, answer))
 
@@ -71,3 +84,13 @@ class _Timed(httpx.AsyncByteStream):
         for time, chunk in zip(self._answer.times, self._answer.chunks, strict=True):
             await self._clock.sleep_until(time)
             yield chunk
+        if self._answer.ending != "whole":
+            await _break_off(self._clock, self._answer)
+
+
+async def _break_off(clock: Clock, answer: Answer) -> NoReturn:
+    await clock.sleep_until(answer.times[-1])
+    if answer.ending == "silence":
+        await asyncio.Event().wait()
+    # The cause is what a socket of our own would have told.
+    raise httpx.ReadError(RESET) from ConnectionResetError(RESET)

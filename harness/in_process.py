@@ -6,7 +6,7 @@ it ends. Whoever does so comes by httpx's own door, and has each chunk at its ti
 
 import httpx
 
-from harness.answer import Answer, Decide, play
+from harness.answer import RESET, Answer, Decide, play
 from harness.clock import Clock
 from harness.providers.lean import LeanHeaders
 from harness.providers.sse import is_keep_alive
@@ -24,10 +24,12 @@ class InProcess(MeasuringTransport):
         """The whole call, as `measure` tells it."""
         start = clock.now()
         answer = self.decide(request)
-        if answer.times[-1] > start + patience_s:
+        if answer.times[-1] > start + patience_s or answer.ending == "silence":
             await clock.sleep_until(start + patience_s)
             return failed(start, clock.now(), out_of_patience(patience_s))
         await clock.sleep_until(answer.times[-1])
+        if answer.ending == "reset":
+            return failed(start, clock.now(), f"ConnectionResetError: {RESET}", RESET)
         return _measured(answer, start, clock.now())
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

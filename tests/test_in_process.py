@@ -7,8 +7,9 @@ import httpx
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
-from harness.answer import Answer, plain, play
+from harness.answer import RESET, Answer, Ending, plain, play
 from harness.clock import VirtualClock, run
 from harness.in_process import InProcess
 from harness.transport import Measured, measure
@@ -58,15 +59,22 @@ def _answer(*parts: tuple[int, bytes]) -> Answer:
 
 chunks = st.sampled_from([b"", KEEP_ALIVE, b"\n", TOKEN, b"{}", b"a" * 1000])
 moments = st.lists(st.integers(0, 5000), min_size=1, max_size=6).map(sorted)
-answers = moments.flatmap(
-    lambda times: st.tuples(*(st.tuples(st.just(time), chunks) for time in times))
-).map(lambda parts: _answer(*parts))
+endings = st.sampled_from(["whole", "whole", "reset", "silence"])
+answers = st.builds(
+    lambda parts, ending: structs.replace(_answer(*parts), ending=ending),
+    moments.flatmap(lambda times: st.tuples(*(st.tuples(st.just(time), chunks) for time in times))),
+    endings,
+)
 
 
 def _told(seen: Measured, over: float) -> tuple[object, ...]:
     """All of it. A wait may take a tick more, which is a nanosecond."""
     times = [round(t, 8) for t in (seen.start, seen.first_byte, seen.first_token, seen.end, over)]
-    return times, seen.status, seen.headers, seen.body, seen.fault
+    return times, seen.status, seen.headers, seen.body, seen.fault, seen.fault_kind
+
+
+def _nothing(ms: int, ending: Ending) -> Answer:
+    return Answer(0, (), [(BEGIN_MS + ms) / 1e3], [b""], ending=ending)
 
 
 # Half a millisecond: who gives up at the very moment of a chunk may have seen it or not.
@@ -80,6 +88,9 @@ def _told(seen: Measured, over: float) -> tuple[object, ...]:
 @example(_answer((100, b""), (400, b"")), 60.0)
 @example(_answer((900, TOKEN), (950, TOKEN)), 0.1005)
 @example(_answer((100, TOKEN), (950, TOKEN)), 0.5005)
+@example(_nothing(500, "reset"), 60.0)
+@example(_nothing(500, "reset"), 0.1005)
+@example(_nothing(500, "silence"), 60.0)
 def test_both_ways_tell_the_same_call(answer: Answer, patience_s: float) -> None:
     fast, watched = _measured(_fast, answer, patience_s), _measured(_watched, answer, patience_s)
     assert _told(*fast) == _told(*watched)
@@ -99,6 +110,23 @@ def test_patience_runs_out_before_an_answer_or_in_the_middle_of_it(ms: int) -> N
     assert (seen.status, seen.body) == (0, b"")
     assert (seen.end, over) == ((BEGIN_MS + ms) / 1e3,) * 2
     assert seen.fault == f"no whole answer within {ms / 1e3:g} s"
+
+
+@pytest.mark.parametrize("way", [_fast, _watched])
+def test_an_answer_that_breaks_off_is_told_when_it_does(way: Way) -> None:
+    half = structs.replace(_answer((500, TOKEN), (900, b"")), ending="reset")
+    for answer, end in ((half, 7.9), (_nothing(500, "reset"), 7.5)):
+        seen, _ = _measured(way, answer)
+        assert (seen.status, seen.body, seen.end) == (0, b"", end)
+        assert (seen.fault, seen.fault_kind) == (f"ConnectionResetError: {RESET}", RESET)
+
+
+@pytest.mark.parametrize("way", [_fast, _watched])
+def test_an_answer_that_falls_silent_takes_all_the_patience_there_is(way: Way) -> None:
+    half = structs.replace(_answer((500, TOKEN)), ending="silence")
+    for answer in (half, _nothing(0, "silence")):
+        seen, over = _measured(way, answer, 60.0)
+        assert (seen.fault, over) == ("no whole answer within 60 s", BEGIN_MS / 1e3 + 60.0)
 
 
 def test_an_answer_that_was_due_before_its_call_takes_no_time() -> None:

@@ -1,5 +1,6 @@
 """What a run leaves behind: its rows, its summary, and their files; nothing here judges them."""
 
+from harness.outcome import FAILED, UNANSWERED, Outcome
 from harness.record.account import EngineSummary, FailureSummary, Health, SloSummary
 from harness.record.baseline import (
     BadBaseline,
@@ -38,7 +39,7 @@ from harness.record.files import (
     read,
     write,
 )
-from harness.record.rows import FAILED, UNANSWERED, FlowRow, Outcome, Rows, SpanRow, sort
+from harness.record.rows import FlowRow, Rows, SpanRow, sort
 from harness.record.run import (
     SCHEMA,
     Attribution,

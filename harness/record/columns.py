@@ -14,7 +14,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from harness.record.rows import FAILED, UNANSWERED, FlowRow, Rows, SpanRow
+from harness.outcome import FAILED, UNANSWERED
+from harness.record.rows import FlowRow, Rows, SpanRow
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.signedinteger]

@@ -2,22 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import msgspec
 
-Outcome = Literal[
-    "paid", "ordered", "declined", "refunded", "reversed", "unknown", "error", "ok", "running"
-]
-"""How a turn ended. "ordered" is the good end where nobody is there to pay: the order was made and
-is closed again. "ok" is the good end of a turn that pays nothing; "running" is none at all: the
-turn was in flight when its run was cut off, and has the times until then."""
-
-FAILED: frozenset[Outcome] = frozenset({"error", "unknown"})
-"""Outcomes of a turn that left its user without the answer. A decline is an answer."""
-
-UNANSWERED: frozenset[Outcome] = FAILED | {"running"}
-"""Outcomes without an answer: infinite in every percentile, whatever the clock says."""
+from harness.outcome import Outcome
 
 
 class FlowRow(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -8,6 +8,8 @@ from typing import Literal
 import msgspec
 
 from harness.record.account import EngineSummary, FailureSummary, Health, SloSummary
+from harness.record.reconciliation import ReconciliationSummary
+from harness.record.resilience import ResilienceSummary
 
 SCHEMA: Literal[2] = 2
 
@@ -340,6 +342,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """By provider, where the run could have asked real ones."""
     spent: SpentSummary | None = None
     seed: int
+    faults: dict[str, float] = {}
+    """What went wrong on purpose, and with which share of the calls that it can strike."""
     rounds: int
     rounds_finished: int
     started_at: str
@@ -383,3 +387,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The most frequent first."""
     slos: list[SloSummary] = []
     engines: list[EngineSummary] = []
+    reconciliation: ReconciliationSummary | None = None
+    """The apps' beliefs held against the books; null where nobody tells those."""
+    resilience: list[ResilienceSummary] = []
+    """By variant, where faults were asked for."""
