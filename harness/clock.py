@@ -7,6 +7,7 @@ that, asked to wait, moves the time forward instead. Nothing here ever measures 
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 import sys
 import threading
@@ -43,6 +44,9 @@ class Clock(Protocol):
 
     def now(self) -> float: ...
 
+    def unix_s(self) -> float:
+        """The time of day, in seconds since 1970."""
+
     async def sleep_until(self, when: float) -> None:
         """Return at `when` or later, never earlier."""
 
@@ -64,8 +68,17 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._jump = _JumpSelector(start_ns)
         self._thread = threading.get_ident()
         super().__init__(self._jump)
-        # asyncio runs a timer early when it is due within one clock tick; here a tick is 1 ns.
-        self._clock_resolution = 1e-9
+
+    @property
+    def _clock_resolution(self) -> float:
+        """A tick: asyncio runs a timer early that is due within one. It is 1 ns; after half a year
+        floats are further apart than that, and a timer that is due now would wait for ever."""
+        now_ns = self._jump.now_ns
+        return 1e-9 if now_ns < _FINE_NS else math.ulp(now_ns / 1e9)
+
+    @_clock_resolution.setter
+    def _clock_resolution(self, seconds: float) -> None:
+        """asyncio means the machine's."""
 
     def time(self) -> float:
         return self._jump.now_ns / 1e9
@@ -110,6 +123,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         raise Deadlock(_NO_NETWORK.format(where=address))
 
 
+_FINE_NS = 2**24 * 10**9
+"""Until then, half a year, seconds in a float still change when 1 ns is added."""
+
+
 _NO_NETWORK = (
     "code on the virtual clock opens a connection to {where}: its answer would come in real time, "
     "which this clock does not know"
@@ -133,6 +150,10 @@ class VirtualClock:
     def now(self) -> float:
         return self._loop().time()
 
+    def unix_s(self) -> float:
+        """Every run begins on the same day."""
+        return VIRTUAL_DAY_S + self.now()
+
     async def sleep_until(self, when: float) -> None:
         loop = self._loop()
         while loop.time() < when:
@@ -153,11 +174,14 @@ class RealClock:
 
     name: ClockName = "real"
 
+    def __init__(self) -> None:
+        self._alarm: Alarm | None = None
+
     def now(self) -> float:
         return _perf_counter()
 
-    def __init__(self) -> None:
-        self._alarm: Alarm | None = None
+    def unix_s(self) -> float:
+        return time.time()
 
     async def sleep_until(self, when: float) -> None:
         # Timers may fire early, libuv's by up to 0.75 ms: ask until the time has truly come.
@@ -175,12 +199,6 @@ class RealClock:
 
 def clock(name: ClockName) -> Clock:
     return VirtualClock() if name == "virtual" else RealClock()
-
-
-def unix_s(clock: Clock) -> float:
-    """The time of day, for wires that write one: seconds since 1970. On the virtual clock every
-    run begins on the same day."""
-    return time.time() if clock.name == "real" else VIRTUAL_DAY_S + clock.now()
 
 
 def run(name: ClockName, main: Coroutine[Any, Any, T], *, start_ns: int = 0) -> T:

@@ -179,6 +179,18 @@ def test_the_order_of_events_is_the_same_in_every_run() -> None:
     assert all(trace() == first for _ in range(9))
 
 
+@pytest.mark.parametrize("start_ns", [2**24 * 10**9 - 1, 2**24 * 10**9, 9 * 10**16, 10**19])
+def test_time_goes_on_however_long_the_clock_has_run(start_ns: int) -> None:
+    async def main() -> float:
+        clock = VirtualClock()
+        for _ in range(50):
+            await clock.sleep_until(clock.now() + 0.123456789)
+        return clock.now()
+
+    ended_s = run("virtual", main(), start_ns=start_ns)
+    assert ended_s == pytest.approx(start_ns / 1e9 + 50 * 0.123456789, abs=0.001 + start_ns / 1e18)
+
+
 @pytest.mark.parametrize("name", ["virtual", "real"])
 def test_run_returns_what_main_returns_and_raises_what_it_raises(name: ClockName) -> None:
     async def answer() -> int:

@@ -20,7 +20,7 @@ from harness.calibrate.exchange import (
     is_head,
 )
 from harness.calibrate.samples import BadRecording
-from harness.clock import Clock, RealClock, unix_s
+from harness.clock import Clock, RealClock
 
 KEPT_LAST = 10_000
 """Added times that are kept for the summary at the end, the newest."""
@@ -58,7 +58,7 @@ class Recorder:
         before = self._file.seek(0, 2)
         head = Head(
             tool_version=version("tollbench"),
-            began_at=written_time(unix_s(self.clock)),
+            began_at=written_time(self.clock.unix_s()),
             upstreams=dict(upstreams),
         )
         try:

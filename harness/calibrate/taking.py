@@ -23,7 +23,6 @@ from harness.calibrate.exchange import Exchange, shown_path
 from harness.calibrate.masked import masked
 from harness.calibrate.recorder import Recorder, written_time
 from harness.calibrate.shapes import shape_of
-from harness.clock import unix_s
 from harness.providers import MODELS, PAYMENTS, SECOND
 from harness.providers.trace import operation_of
 from harness.transport import Dialed, Measured, PhaseName
@@ -74,7 +73,7 @@ class Taking:
         """By how much a proxy of ours made the first byte late."""
         self._recorder = recorder
         self._now = recorder.clock.now
-        self._began_at = written_time(unix_s(recorder.clock))
+        self._began_at = written_time(recorder.clock.unix_s())
         self._provider = provider
         self._stage = stage
         self._request = request

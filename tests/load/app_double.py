@@ -79,6 +79,9 @@ class Ahead:
     def now(self) -> float:
         return self._clock.now() + self._seconds
 
+    def unix_s(self) -> float:
+        return self._clock.unix_s() + self._seconds
+
     async def sleep_until(self, when: float) -> None:
         await self._clock.sleep_until(when - self._seconds)
 

@@ -16,7 +16,7 @@ from harness.flow.flow import Flow, Span, World
 from harness.flow.payers import Payment, sessionless
 from harness.flow.payers.prudent import Prudent
 from harness.flow.wish import Wish
-from harness.providers import MODELS
+from harness.providers import MODELS, rsa2
 from harness.providers.call import (
     Malformed,
     Overloaded,
@@ -277,6 +277,13 @@ def test_a_redirect_is_not_followed(name: str, tmp_path: Path) -> None:
 # What is never told
 
 
+def _signed_by_alipay(body: bytes) -> dict[str, str]:
+    """On the wire of v3, which believes no refusal that is not."""
+    text = b"1\nn\n" + body + b"\n"
+    sign = rsa2.sign(sample.private_pem(), text)
+    return {"alipay_timestamp": "1", "alipay_nonce": "n", "alipay_signature": sign}
+
+
 @every_client
 def test_a_provider_that_tells_our_key_back_is_not_repeated(name: str, tmp_path: Path) -> None:
     [secret] = secrets(name, tmp_path)
@@ -292,7 +299,7 @@ def test_nor_is_it_by_who_pays(name: str, code: str, tmp_path: Path) -> None:
     [secret] = secrets(name, tmp_path)
     found = found_of(name, tmp_path)
     body = CLIENTS[name].error(code.format(secret))
-    refusing = httpx.MockTransport(answering(400, body))
+    refusing = httpx.MockTransport(answering(400, body, **_signed_by_alipay(body)))
 
     async def main() -> None:
         clock = VirtualClock()

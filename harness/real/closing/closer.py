@@ -11,7 +11,7 @@ from typing import Literal, Protocol, TypeVar
 
 import httpx
 
-from harness.clock import Clock, unix_s
+from harness.clock import Clock
 from harness.providers.call import Call, Unreachable
 from harness.real.journal import Entry
 from harness.transport import measure
@@ -72,7 +72,7 @@ class Caller:
 
     def now_s(self) -> float:
         """The time of day."""
-        return unix_s(self._clock)
+        return self._clock.unix_s()
 
     def nonce(self) -> str:
         """32 digits, others for each request."""
