@@ -39,6 +39,7 @@ class Flat:
         self._desk = setting.desk(wire.NAME, profile.limits)
         self._overhead = profile.overhead
         self._key = key
+        setting.trail.opens(wire.NAME, key)
 
     def decide(self, request: httpx.Request) -> Answer:
         guest = self._desk.arrive(request)

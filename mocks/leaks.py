@@ -2,9 +2,9 @@
 
 import re
 
-from mocks import unionpay_ai, wechat_ai
+from mocks import trail
 
-TOKEN_PREFIXES = (wechat_ai.TOKEN_PREFIX, unionpay_ai.TOKEN_PREFIX)
+TOKEN_PREFIXES = tuple(trail.TOKEN_PREFIXES.values())
 
 _SECRETS = re.compile(
     rf"(?:{'|'.join(TOKEN_PREFIXES)})[0-9a-f]{{8,}}"

@@ -1,13 +1,16 @@
 """The provider's books: every order, where it stands, what was captured, given back and charged.
 
-It knows nothing of time, wires or delays. An order number names one business intent for ever: the
-same number with the same terms is answered again, with other terms it is refused. Each provider's
-mock puts these answers into its own words.
+It knows nothing of wires or delays, and of time only what it is told. An order number names one
+business intent for ever: the same number with the same terms is answered again, with other terms it
+is refused. Each provider's mock puts these answers into its own words.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
+
+from harness.books import SIGNS, Moved, Movement, intent_of
+from harness.providers.told import DrawKey
 
 BLOCKED_PAYEE = "payee-blocked"
 """Paying this payee is always declined: how a scenario asks for a decline."""
@@ -53,10 +56,21 @@ class Entry:
     """Of this entry in the books, from 0: what a provider's own transaction id is made from."""
     fee_minor: int = 0
     refunds: dict[str, int] = field(default_factory=dict)
+    intent: str = ""
+    """The turn whose call first named it, "ROUND.CONVERSATION.TURN"; "" where none was told."""
 
     @property
     def refunded_minor(self) -> int:
         return sum(self.refunds.values())
+
+
+class Standing(NamedTuple):
+    """How an order stands by a wire's own objects."""
+
+    state: State
+    amount_minor: int
+    refunded_minor: int
+    fee_minor: int
 
 
 class Ledger:
@@ -64,13 +78,27 @@ class Ledger:
 
     `user` is who asks; to anybody but the one who paid, a number does not exist. A provider whose
     wire names no user leaves it out.
+
+    `movements` are only ever added to. `settled_minor`, what is owed to the merchant by currency,
+    goes along with them and is never worked out from the orders: so each can be held against the
+    other. `on_movement` is told of each, once it stands.
     """
 
     def __init__(self, fee: Callable[[Terms], int]) -> None:
+        self.movements: list[Movement] = []
+        self.settled_minor: dict[str, int] = {}
+        self.on_movement: Callable[[Movement], None] | None = None
         self._fee = fee
         self._entries: dict[str, Entry] = {}
         self._legs: dict[str, list[Entry]] = {}
         """Of every shared bill, whatever became of them."""
+        self._heard: DrawKey | None = None
+        self._at_s = 0.0
+
+    def hear(self, key: DrawKey | None, at_s: float) -> None:
+        """Which call is about to be decided, and when; what it books is its doing."""
+        self._heard = key
+        self._at_s = at_s
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries.values())
@@ -88,15 +116,19 @@ class Ledger:
             return Refused("other_terms", "this order number was used with other terms")
         return entry
 
-    def capture(self, terms: Terms) -> Entry | Refused:
-        """Pay the order, opened before or not. A declined one stays in the books as declined."""
+    def capture(self, terms: Terms, at_s: float | None = None) -> Entry | Refused:
+        """Pay the order, opened before or not. A declined one stays in the books as declined. Where
+        no call pays it, but time that has passed, `at_s` is when."""
         entry = self.open(terms)
         if isinstance(entry, Refused):
             return entry
         if entry.state == "open":
-            declined = declines(terms)
-            entry.state = "declined" if declined else "paid"
-            entry.fee_minor = 0 if declined else self._fee(terms)
+            if declines(terms):
+                entry.state = "declined"
+            else:
+                entry.state, entry.fee_minor = "paid", self._fee(terms)
+                self._move(terms, "captured", terms.amount_minor, at_s)
+                self._move(terms, "fee", entry.fee_minor, at_s)
         if entry.state == "declined":
             return Refused("declined", "the payee is blocked, or the payer has no money")
         return entry
@@ -133,6 +165,9 @@ class Ledger:
             return _NOT_FOUND
         if entry.state in ("declined", "refunded") or entry.refunds:
             return Refused("closed", f"a {entry.state} order cannot be voided")
+        if entry.terms is not None and entry.state == "paid":
+            self._move(entry.terms, "voided", entry.terms.amount_minor)
+            self._move(entry.terms, "fee back", entry.fee_minor)
         entry.state, entry.fee_minor = "voided", 0
         return entry
 
@@ -162,6 +197,7 @@ class Ledger:
             return Refused("exceeds", "more than what is left of the payment")
         entry.refunds[refund_no] = amount_minor
         entry.state = "refunded"
+        self._move(paid, "refunded", amount_minor)
         return entry
 
     def billed(self, bill: str) -> int:
@@ -184,10 +220,23 @@ class Ledger:
         return None
 
     def _add(self, order_no: str, terms: Terms | None, state: State) -> Entry:
-        entry = self._entries[order_no] = Entry(order_no, terms, state, len(self._entries))
+        entry = Entry(order_no, terms, state, len(self._entries), intent=_intent(self._heard))
+        self._entries[order_no] = entry
         if terms and terms.bill:
             self._legs.setdefault(terms.bill, []).append(entry)
         return entry
+
+    def _move(self, of: Terms, moved: Moved, amount_minor: int, at_s: float | None = None) -> None:
+        """Nothing is no movement: a payment may cost no fee."""
+        if not amount_minor:
+            return
+        when = self._at_s if at_s is None else at_s
+        movement = Movement(when, of.order_no, moved, amount_minor, of.currency)
+        owed_minor = SIGNS[moved] * amount_minor
+        self.settled_minor[of.currency] = self.settled_minor.get(of.currency, 0) + owed_minor
+        self.movements.append(movement)
+        if self.on_movement is not None:
+            self.on_movement(movement)
 
 
 _NOT_FOUND = Refused("not_found", "no payment under this order number")
@@ -206,3 +255,10 @@ def _paid(entry: Entry, user: str | None) -> Terms | None:
 def _whole(leg: Terms) -> tuple[int, str]:
     """What all legs of one bill must agree on."""
     return leg.bill_minor, leg.currency
+
+
+def _intent(heard: DrawKey | None) -> str:
+    """A call that names no draw, or one of the mock's own, belongs to nobody's turn."""
+    if heard is None or heard.round < 0:
+        return ""
+    return intent_of(heard.round, heard.conversation, heard.turn)

@@ -16,11 +16,15 @@ from cryptography.x509.oid import NameOID
 
 from harness.providers.wechatpay import Keys
 from harness.providers.wechatpay.signing import Signer, serial_of
+from mocks.faults.unknown_keys import stranger_pem
+from mocks.key_material import made, pair
 from mocks.keys import signing_pair
 
 MCHID, APPID = "1900000001", "wx0000000000000001"
 MERCHANT_SERIAL = "1900000001000000000000000000000000000001"
 PUBLIC_KEY_ID = "PUB_KEY_ID_0119000000012026112300000000000001"
+UNPUBLISHED_ID = "PUB_KEY_ID_0119000000012026112300000000000002"
+"""Of no key that WeChat has."""
 APIV3_KEY = "mock-apiv3-key-mock-apiv3-key-32"
 STARTS, ENDS = datetime(2026, 1, 1, tzinfo=UTC), datetime(2031, 1, 1, tzinfo=UTC)
 """Of the certificate."""
@@ -49,7 +53,7 @@ def credentials() -> Credentials:
         mchid=MCHID,
         appid=APPID,
         merchant_serial=MERCHANT_SERIAL,
-        merchant_private_key=_pkcs8(_private_key("wechatpay merchant")),
+        merchant_private_key=_pkcs8(pair("wechatpay merchant")),
         public_key_id=PUBLIC_KEY_ID,
         public_key=signing_pair("wechatpay")[1],
         apiv3_key=APIV3_KEY,
@@ -67,11 +71,21 @@ def signers() -> Mapping[str, Signer]:
     }
 
 
+def stranger(serial: str) -> Signer:
+    """Somebody else, who says that his key is the one of that serial number or id."""
+    return Signer(serial, stranger_pem())
+
+
 @cache
 def certificate() -> Certificate:
-    key = _private_key("wechatpay certificate")
+    pem = made("certificate wechatpay", _certificate)
+    return Certificate(serial_of(pem), pem)
+
+
+def _certificate() -> str:
+    key = pair("wechatpay certificate")
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mock of WeChat Pay")])
-    made = (
+    signed = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -81,14 +95,7 @@ def certificate() -> Certificate:
         .not_valid_after(ENDS)
         .sign(key, hashes.SHA256())
     )
-    pem = made.public_bytes(serialization.Encoding.PEM).decode()
-    return Certificate(serial_of(pem), pem)
-
-
-def _private_key(name: str) -> rsa.RSAPrivateKey:
-    key = serialization.load_pem_private_key(signing_pair(name)[0].encode(), None)
-    assert isinstance(key, rsa.RSAPrivateKey)
-    return key
+    return signed.public_bytes(serialization.Encoding.PEM).decode()
 
 
 def _pkcs8(key: rsa.RSAPrivateKey) -> str:

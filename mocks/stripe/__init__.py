@@ -7,7 +7,7 @@ updates of objects, the lag of search, restricted keys, the limits of single end
 of the API itself other than overload.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import count
@@ -17,7 +17,6 @@ import httpx
 import msgspec
 
 from harness.answer import Answer
-from harness.clock import unix_s
 from harness.providers import stripe as wire
 from harness.providers.stripe import errors, events
 from harness.providers.stripe.events import EventType
@@ -51,7 +50,7 @@ from harness.providers.stripe.requests import (
 from harness.providers.told import DrawKey
 from mocks.courier import Courier
 from mocks.idempotency import Clash, Idempotency
-from mocks.ledger import Ledger
+from mocks.ledger import Entry, Ledger, Standing
 from mocks.profile import PaymentProfile
 from mocks.setting import Setting
 from mocks.stripe.payments import Payments
@@ -94,8 +93,9 @@ class Stripe:
         self._desk = setting.desk(wire.NAME, profile.limits)
         self._overhead = profile.overhead
         self._api_key = key
-        self._shelf = Shelf()
-        self._payments = Payments(self.ledger, self._shelf, self._unix, self._note)
+        setting.trail.opens(wire.NAME, key)
+        self.shelf = Shelf()
+        self._payments = Payments(self.ledger, self.shelf, self._unix, self._note)
         self._keys: Idempotency[_Said] = Idempotency(KEY_LIFETIME_S)
         self._requests = count(1)
         self._secrets: dict[str, str] = {}
@@ -109,6 +109,15 @@ class Stripe:
             events.taken,
             setting.lifetime_scale,
         )
+
+    @property
+    def settled_minor(self) -> Mapping[str, int]:
+        """By currency, as Stripe's own balance tells it, in place of the books'."""
+        return self._payments.settled_minor
+
+    def stands(self, entry: Entry) -> Standing:
+        """How an order stands by its intent and charge."""
+        return self._payments.stands(entry)
 
     def decide(self, request: httpx.Request) -> Answer:
         guest = self._desk.arrive(request)
@@ -160,7 +169,7 @@ class Stripe:
 
     def _said(self, call: _Call, reply: msgspec.Struct, asked: Asked | None = None) -> _Said:
         expand = asked.expand if asked else ()
-        status, body = wire.encode_reply(reply, expand, self._shelf.find)
+        status, body = wire.encode_reply(reply, expand, self.shelf.find)
         return _Said(status, body, call.request_id)
 
     def _decide(self, asked: Asked) -> msgspec.Struct:
@@ -178,7 +187,7 @@ class Stripe:
             case CreateMethod():
                 return self._payments.create_method(asked)
             case SearchIntents():
-                return self._shelf.search(asked)
+                return self.shelf.search(asked)
             case CreateCustomer():
                 return self._create_customer(asked)
             case CreateEndpoint():
@@ -186,9 +195,9 @@ class Stripe:
             case DeleteEndpoint():
                 return self._delete_endpoint(asked)
             case Retrieve():
-                return self._shelf.retrieve(asked)
+                return self.shelf.retrieve(asked)
             case ListOf():
-                return self._shelf.page(asked)
+                return self.shelf.page(asked)
             case ReadBalance():
                 return self._balance()
             case _:
@@ -196,7 +205,7 @@ class Stripe:
 
     def _create_customer(self, asked: CreateCustomer) -> Customer:
         customer = Customer(
-            id=self._shelf.new_id("cus"),
+            id=self.shelf.new_id("cus"),
             created=self._unix(),
             description=asked.description,
             email=asked.email,
@@ -204,14 +213,14 @@ class Stripe:
             name=asked.name,
             phone=asked.phone,
         )
-        self._shelf.put(customer)
+        self.shelf.put(customer)
         return customer
 
     def _create_endpoint(self, asked: CreateEndpoint) -> WebhookEndpoint | wire.Refusal:
         if len(self._secrets) >= MOST_ENDPOINTS:
             return errors.unfit(f"You have reached the maximum of {MOST_ENDPOINTS} endpoints.")
         endpoint = WebhookEndpoint(
-            id=self._shelf.new_id("we"),
+            id=self.shelf.new_id("we"),
             api_version=asked.api_version,
             created=self._unix(),
             description=asked.description,
@@ -219,7 +228,7 @@ class Stripe:
             metadata=asked.metadata,
             url=asked.url,
         )
-        self._shelf.put(endpoint)
+        self.shelf.put(endpoint)
         secret = "whsec_" + sha256(f"{endpoint.id} {endpoint.url}".encode()).hexdigest()[:32]
         self._secrets[endpoint.id] = secret
         return msgspec.structs.replace(endpoint, secret=secret)
@@ -227,18 +236,15 @@ class Stripe:
     def _delete_endpoint(self, asked: DeleteEndpoint) -> Deleted | wire.Refusal:
         if self._secrets.pop(asked.id, None) is None:
             return no_such("webhook_endpoints", asked.id)
-        self._shelf.drop(asked.id)
+        self.shelf.drop(asked.id)
         return Deleted(id=asked.id, object="webhook_endpoint")
 
     def _balance(self) -> Balance:
         """What came in, less what was given back and the fees, by currency."""
-        funds: dict[str, int] = {}
-        for entry in self.ledger:
-            if entry.terms and entry.state in ("paid", "refunded"):
-                net = entry.terms.amount_minor - entry.refunded_minor - entry.fee_minor
-                currency = entry.terms.currency.lower()
-                funds[currency] = funds.get(currency, 0) + net
-        return Balance(available=[Funds(amount=net, currency=name) for name, net in funds.items()])
+        funds = [
+            Funds(amount=net, currency=name.lower()) for name, net in self.settled_minor.items()
+        ]
+        return Balance(available=funds)
 
     # Events
 
@@ -248,9 +254,9 @@ class Stripe:
     def _tell(self, call: _Call) -> None:
         """Put down what happened in this call, and send it to whoever wants to know."""
         for what, thing in self._news:
-            wanting = [one for one in self._shelf.endpoints() if _wants(one, what)]
+            wanting = [one for one in self.shelf.endpoints() if _wants(one, what)]
             event = Event(
-                id=self._shelf.new_id("evt"),
+                id=self.shelf.new_id("evt"),
                 api_version=wire.VERSION,
                 created=self._unix(),
                 data=EventData(object=thing),
@@ -260,7 +266,7 @@ class Stripe:
                 ),
                 type=what,
             )
-            self._shelf.put(event)
+            self.shelf.put(event)
             for one in wanting:
                 self._courier.send(
                     call.key, f"{what} {one.id}", call.ends, self._notice(one, event)
@@ -269,10 +275,10 @@ class Stripe:
 
     def _notice(self, to: WebhookEndpoint, event: Event) -> Callable[[], httpx.Request]:
         secret = self._secrets[to.id]
-        return lambda: events.notice(to.url, secret, event, unix_s(self._clock))
+        return lambda: events.notice(to.url, secret, event, self._clock.unix_s())
 
     def _unix(self) -> int:
-        return int(unix_s(self._clock))
+        return int(self._clock.unix_s())
 
 
 def _wants(endpoint: WebhookEndpoint, what: EventType) -> bool:

@@ -30,10 +30,11 @@ from harness.providers.stripe.requests import (
     CreateMethod,
     CreateRefund,
 )
-from mocks.ledger import Entry, Ledger, Refused, Terms, declines
+from mocks.ledger import Entry, Ledger, Refused, Standing, Terms, declines
 from mocks.stripe import made
 from mocks.stripe.cards import AUTHENTICATE, GENERIC, Card, Decline, Verdict, by_name, by_number
 from mocks.stripe.shelf import Shelf, no_such
+from mocks.stripe.standing import standing
 
 
 class Payments:
@@ -54,6 +55,11 @@ class Payments:
         """By the id of a payment method: what its card does. The number is not kept."""
         self._numbers: dict[str, str] = {}
         """The order number in the books, by the id of an intent."""
+        self._intents: dict[str, str] = {}
+        """The other way round."""
+        self.settled_minor: dict[str, int] = {}
+        """By currency, as the balance transactions add up: the books' own sum has to be the
+        same."""
 
     def create_method(self, asked: CreateMethod) -> PaymentMethod | wire.Refusal:
         token, number = asked.card.token, asked.card.number
@@ -77,7 +83,7 @@ class Payments:
         opened = self._ledger.open(self._terms(id_, asked))
         if isinstance(opened, Refused):
             return errors.unfit(opened.why)
-        self._numbers[id_] = opened.order_no
+        self._numbers[id_], self._intents[opened.order_no] = opened.order_no, id_
         intent = made.intent(id_, asked, paying, self._now())
         self._put("payment_intent.created", intent)
         if paying is None or not asked.confirm:
@@ -160,6 +166,11 @@ class Payments:
         self._note("charge.refunded", charge)
         self._note("refund.created", refund)
         return refund
+
+    def stands(self, entry: Entry) -> Standing:
+        intent = self._shelf.intent(self._intents[entry.order_no])
+        assert intent is not None
+        return standing(self._shelf, intent, entry)
 
     # How a try to pay ends
 
@@ -279,6 +290,8 @@ class Payments:
         id_ = self._shelf.new_id("txn")
         moved = made.moved(id_, kind, source, currency, amount, fee, self._now())
         self._shelf.put(moved)
+        name = currency.upper()
+        self.settled_minor[name] = self.settled_minor.get(name, 0) + moved.net
         return moved
 
     def _refunded(self, asked: CreateRefund) -> PaymentIntent | wire.Refusal:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from harness.books import Movement
 from mocks.ledger import BLOCKED_PAYEE, BROKE_USER, Entry, Ledger, Refused, Terms
 from tests.mocks.visit import PAY
 
@@ -312,6 +313,20 @@ class AnySequence(RuleBasedStateMachine):
             assert bool(entry.refunds) is (entry.state == "refunded")
 
     @invariant()
+    def what_moved_is_what_is_owed_and_what_the_orders_say(self) -> None:
+        settled, moved = dict(self.ledger.settled_minor), self.ledger.movements
+        assert settled == owed(moved)
+        by_order: dict[str, list[Movement]] = {}
+        for movement in moved:
+            assert movement.amount_minor > 0
+            by_order.setdefault(movement.order_no, []).append(movement)
+        for entry in self.ledger:
+            stands = entry.terms if entry.state in ("paid", "refunded") else None
+            left = stands.amount_minor - entry.refunded_minor - entry.fee_minor if stands else 0
+            assert sum(owed(by_order.pop(entry.order_no, [])).values()) == left
+        assert not by_order
+
+    @invariant()
     def no_bill_is_overpaid_and_each_has_one_total(self) -> None:
         for bill in ("b-1", "b-2"):
             legs = {no: asked for no, asked in self.known.items() if asked.bill == bill}
@@ -363,3 +378,14 @@ def no(told: Entry | Refused) -> str:
 def books(ledger: Ledger) -> list[Entry]:
     """As they stand now; later changes do not reach it."""
     return [replace(entry, refunds=dict(entry.refunds)) for entry in ledger]
+
+
+SIGNS = {"captured": 1, "voided": -1, "refunded": -1, "fee": -1, "fee back": 1}
+
+
+def owed(movements: list[Movement]) -> dict[str, int]:
+    """To the merchant, by currency."""
+    told: dict[str, int] = {}
+    for of in movements:
+        told[of.currency] = told.get(of.currency, 0) + SIGNS[of.moved] * of.amount_minor
+    return told
