@@ -1,10 +1,11 @@
-"""What the mocks tell of themselves beside the wires: health, books and journals, as JSON.
+"""What the mocks tell of themselves beside the wires: health, books, journals, faults, as JSON.
 
 GET only; it changes nothing. Where a world is meant that is not the plain one, `?world=` names it.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from math import isnan, nan
@@ -15,12 +16,13 @@ import msgspec
 from harness.answer import Answer
 from harness.clock import Clock
 from harness.providers.told import encode_draw
+from mocks.audit import accounts
 from mocks.desk import Journal, Served
 from mocks.host import Host
 from mocks.ledger import Entry
 from mocks.worlds import Worlds
 
-Json = Mapping[str, object]
+Json = Mapping[str, object] | Sequence[msgspec.Struct]
 
 _PREFIX = re.compile(r"[0-9a-f]{0,32}", re.ASCII)
 
@@ -55,7 +57,13 @@ class Admin:
             return self._json(no.status, {"error": str(no)})
 
     def _page(self, method: str, path: str) -> Callable[[httpx.QueryParams], Json]:
-        pages = {"/_health": self._health, "/_ledger": self._ledger, "/_spans": self._spans}
+        pages: dict[str, Callable[[httpx.QueryParams], Json]] = {
+            "/_health": self._health,
+            "/_ledger": self._ledger,
+            "/_books": self._books,
+            "/_spans": self._spans,
+            "/_faults": self._faults,
+        }
         if path not in pages:
             raise _No(404, f"no page {path!r}; there are {', '.join(pages)}")
         if method not in ("GET", "HEAD"):
@@ -83,6 +91,17 @@ class Admin:
             for name, payment in payments.items()
             if only in (None, name)
         }
+
+    def _books(self, asked: httpx.QueryParams) -> Json:
+        """The account of each payment provider, whole: a list of harness.books.Account."""
+        return accounts(self._host(asked))
+
+    def _faults(self, asked: httpx.QueryParams) -> Json:
+        """How often each fault struck since the world began, by the stage that it struck."""
+        told: dict[str, dict[str, int]] = defaultdict(dict)
+        for (fault, stage), n in sorted(self._host(asked).setting.strikes_by.items()):
+            told[fault][stage] = n
+        return told
 
     def _spans(self, asked: httpx.QueryParams) -> Json:
         """The newest calls, newest last; `since` leaves out what arrived until then, and `trace`

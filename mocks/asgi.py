@@ -1,12 +1,13 @@
 """Requests off a socket and answers onto it, as an ASGI application; it decides nothing itself.
 
 What cannot be asked of a mock it turns down: a body too large, one that never ends. A client that
-went away before it had asked is answered nothing. It listens to no socket.
+went away before it had asked is answered nothing. An answer that is to break off does so on its
+connection, where the server lets it. It listens to no socket.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -23,6 +24,19 @@ Message = MutableMapping[str, Any]  # the ASGI specification's own type
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+CONNECTION = "tollbench.connection"
+"""What a call's `state` names its connection by."""
+
+
+class Connection(Protocol):
+    """What a server lets be done to the connection of a call, beyond what ASGI has."""
+
+    def reset(self) -> None:
+        """Send what was written, then reset it."""
+
+    def fall_silent(self) -> None:
+        """Nothing more will be written: it is not to be waited for when the server ends."""
 
 
 class Asked(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -58,7 +72,11 @@ def asking(ask: Ask, clock: Clock, note: Note) -> Application:
             if body is None:
                 return
             if len(body) <= MOST_BODY:
-                await _play(await ask(_asked(scope, body, clock)), clock, send)
+                answer = await ask(_asked(scope, body, clock))
+                await _play(answer, clock, send)
+                if answer.ending != "whole":
+                    connection = scope.get("state", {}).get(CONNECTION)
+                    await _break_off(answer, connection, receive)
                 return
             refused = plain(clock, 413, f"a body has {MOST_BODY:,} bytes at most")
         note(scope["method"], scope["path"], refused)
@@ -88,11 +106,28 @@ def _asked(scope: Message, body: bytes, clock: Clock) -> Asked:
 
 
 async def _play(answer: Answer, clock: Clock, send: Send) -> None:
+    """All of it that leaves; one that breaks off is not ended."""
+    if answer.status == 0:
+        await clock.sleep_until(answer.times[-1])
+        return
     await clock.sleep_until(answer.times[0])
     await send(
         {"type": "http.response.start", "status": answer.status, "headers": answer.wire_headers}
     )
-    last = len(answer.chunks) - 1
+    last = len(answer.chunks) - 1 if answer.ending == "whole" else len(answer.chunks)
     for n, (time, chunk) in enumerate(zip(answer.times, answer.chunks, strict=True)):
         await clock.sleep_until(time)
         await send({"type": "http.response.body", "body": chunk, "more_body": n < last})
+
+
+async def _break_off(answer: Answer, connection: Connection | None, receive: Receive) -> None:
+    """Returns when the client is gone; whoever leaves earlier would have the answer ended. A server
+    that lets nothing be done to its connection ends that in its own way, where it is to end."""
+    if answer.ending == "reset":
+        if connection is None:
+            return
+        connection.reset()
+    elif connection is not None:
+        connection.fall_silent()
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -43,6 +43,9 @@ class ArrivalClock:
             self._last = max(self._last, time.perf_counter())
         return self._last
 
+    def unix_s(self) -> float:
+        return self._real.unix_s()
+
     async def sleep_until(self, when: float) -> None:
         await self._real.sleep_until(when)
 
@@ -73,4 +76,5 @@ class Books:
             answer = plain(self._clock, 500, "Internal Server Error")
         finally:
             self._clock.leave()
-        return Decided(ask.number, answer.status, answer.wire_headers, answer.times, answer.chunks)
+        told = answer.status, answer.wire_headers, answer.times, answer.chunks
+        return Decided(ask.number, *told, answer.ending)

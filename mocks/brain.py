@@ -8,6 +8,7 @@ and no time.
 import re
 from collections.abc import Mapping
 from hashlib import blake2b
+from typing import Literal, get_args
 
 import msgspec
 
@@ -25,6 +26,9 @@ FORBIDDEN_FIELD = "card_number"
 
 SUSPECT_PAYEE = "payee-suspect"
 """Paying this payee is scored as fraud: how a scenario asks for a payment that is stopped."""
+
+Claim = Literal["paid", "ordered", "declined", "reversed", "refunded", "unknown"]
+"""How a payment stands, as a text may say it."""
 
 _AMOUNT = r"(?P<amount>\d+\.\d{2}) (?P<currency>[A-Z]{3})"
 _PAY = re.compile(rf"pay {_AMOUNT} to (?P<payee>[\w-]+) with my (?P<method>\w+)")
@@ -73,6 +77,22 @@ def tokens_of(text: str) -> int:
     return -(-len(text) // CHARACTERS_A_TOKEN)
 
 
+def facts_in(said: str) -> Mapping[str, str] | None:
+    """What was said of a payment: its reference, amount, currency, payee, method and state; None
+    where it was not said as the agent says it."""
+    found = _FACTS.search(said)
+    return found.groupdict() if found else None
+
+
+def claim_of(text: str) -> Claim | None:
+    """What a confirmation says of its payment: one of this brain's own, or words that end in the
+    state, as the agent's facts do: "...: paid." None where it says nothing of one."""
+    for state, own in _CLAIMS.items():
+        if own.search(text):
+            return state
+    return None
+
+
 def _answer(
     asked: Ask, said: str, profile: ModelProfile, key: DrawKey, delays: Delays
 ) -> tuple[str | None, tuple[ToolCall, ...]]:
@@ -83,10 +103,11 @@ def _answer(
     if asked.schema is not None:
         filled = example(asked.schema.schema, _verdict(said))
         return _weakened(filled, profile, key, delays), ()
-    facts = _FACTS.search(said)
-    if facts is None or facts["state"] not in _PROSE:
+    facts = facts_in(said)
+    prose = _PROSE.get(facts["state"]) if facts else None
+    if facts is None or prose is None:
         return _ASK_BACK, ()
-    return _PROSE[facts["state"]].format(**facts.groupdict()), ()
+    return prose.format(**facts), ()
 
 
 def _called(asked: Ask, said: str) -> tuple[Tool | None, Json]:
@@ -165,7 +186,7 @@ _CLOSING = (
     "Keep the reference {reference} if you want to ask about this payment later: I can look it up, "
     "tell you where it stands, or start a refund for you. Would you like to do anything else now?"
 )
-_PROSE = {
+_PROSE: dict[str, str] = {
     "paid": (
         "All done! Your payment of {amount} {currency} to {payee} went through with your {method}, "
         "and the merchant has been told, so there is nothing left for you to do. "
@@ -197,3 +218,13 @@ _PROSE = {
     )
     + _CLOSING,
 }
+
+
+def _claim(state: Claim) -> re.Pattern[str]:
+    """Its prose up to the first full stop, whatever payment it is of; or the state itself, behind a
+    colon and at the end of a sentence."""
+    first = re.split(r"\{\w+\}", _PROSE[state].partition(". ")[0])
+    return re.compile(f"{'.{1,200}?'.join(map(re.escape, first))}|: {state}(?=\\.|\\s*$)")
+
+
+_CLAIMS: dict[Claim, re.Pattern[str]] = {state: _claim(state) for state in get_args(Claim)}

@@ -7,7 +7,7 @@ provider decides.
 
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 import httpx
@@ -62,22 +62,27 @@ Journal = deque[Served]
 
 
 class Desk:
-    """`limits` None is a server that nobody can overload. The journal may be shared by desks."""
+    """`limits` None is a server that nobody can overload. The journal may be shared by desks.
+    `struck` says whom a fault turns away, where there are faults; `began` is when its world began,
+    by the clock, which its limits count from."""
 
     def __init__(
         self,
         clock: Clock,
         seed: int,
         provider: str,
-        limits: Limits | None = None,
-        journal: Journal | None = None,
+        limits: Limits | None,
+        journal: Journal,
+        struck: Callable[[DrawKey], Turned | None] | None,
+        began: float,
     ) -> None:
         self.clock = clock
         self._real = clock.name == "real"
         self.delays = Delays(seed, provider)
-        self.capacity = Capacity(seed, provider, limits, clock.now())
+        self.capacity = Capacity(seed, provider, limits, began)
         self._provider = provider
-        self._journal: Journal = deque(maxlen=KEPT_CALLS) if journal is None else journal
+        self._struck = struck
+        self._journal = journal
 
     def arrive(self, request: httpx.Request) -> Guest:
         trace = read_trace(request)
@@ -86,6 +91,9 @@ class Desk:
         return Guest(self.clock.now(), key, request.method, path, began, trace)
 
     def turned_away(self, guest: Guest, tokens: int = 0) -> Turned | None:
+        """Whoever is turned away is not to be served: nothing of what was asked may be done."""
+        if self._struck is not None and (turned := self._struck(guest.key)):
+            return turned
         luck = self.delays.luck(guest.key, "overload") if self.capacity.bursts else 1.0
         return self.capacity.turned_away(guest.arrived, luck, tokens, guest.key.round)
 

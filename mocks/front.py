@@ -60,7 +60,7 @@ class Front:
             waiting = self._open.get(message.number)
             if waiting is not None and not waiting.done():
                 told = message.status, message.headers, message.times, message.chunks
-                waiting.set_result(Answer(*told))
+                waiting.set_result(Answer(*told, ending=message.ending))
         elif isinstance(message, Begin):
             assert self._begun is not None
             self._begun.set_result(message)

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar, cast
 
 import msgspec
 
+from harness.answer import Ending
 from mocks.asgi import Asked
 
 AT_ONCE = 8
@@ -53,6 +54,7 @@ class Decided(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
     headers: Sequence[tuple[bytes, bytes]]
     times: Sequence[float]
     chunks: Sequence[bytes]
+    ending: Ending = "whole"
 
 
 class End(msgspec.Struct, frozen=True, array_like=True, tag=2):

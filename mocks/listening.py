@@ -8,19 +8,24 @@ import gc
 import logging
 import signal
 import socket
+import struct
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from mocks.asgi import Application
+from mocks.asgi import CONNECTION, Application
 
 KEEP_ALIVE_S = 120
 """Longer than clients keep an idle connection, so that none is closed under a request."""
 
 BACKLOG = 4096
 """Connections that may wait to be taken."""
+
+NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+"""Closing is then a reset."""
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
@@ -49,7 +54,7 @@ def configured(application: Application, grace_s: int | None = None) -> uvicorn.
     """`grace_s` is how long calls under way may take when the server is told to end."""
     return uvicorn.Config(
         application,
-        http="httptools",
+        http=Breakable,
         ws="none",
         lifespan="off",
         log_level="error",
@@ -58,6 +63,37 @@ def configured(application: Application, grace_s: int | None = None) -> uvicorn.
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=grace_s,
     )
+
+
+class Breakable(HttpToolsProtocol):
+    """uvicorn's own, but a call can break its connection off: in its `state` it finds this, a
+    mocks.asgi.Connection."""
+
+    _silent = _ending = False
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["state"][CONNECTION] = self
+
+    def reset(self) -> None:
+        if self.transport.is_closing():
+            return  # The client has gone first.
+        taken: socket.socket = self.transport.get_extra_info("socket")
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+        self.transport.close()
+
+    def fall_silent(self) -> None:
+        self._silent = True
+        self._let_go()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._ending = True
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._silent and self._ending:
+            self.transport.abort()
 
 
 class Listening(uvicorn.Server):

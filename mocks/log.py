@@ -3,7 +3,8 @@
 It holds no body, no query, no key, and of the headers only the ids of trace and draw. A foreign
 client's calls are served with draws in the order of their arrival, so the same seed, profiles and
 order of calls meet the same weather; one call alone is replayed by sending its "draw" as the header
-x-tollbench-draw.
+x-tollbench-draw. A status is what left on the wire, 0 where a fault let nothing leave, not even a
+head.
 """
 
 import datetime

@@ -14,12 +14,12 @@ from msgspec import structs
 
 from harness import draws
 from harness.answer import Answer
-from harness.clock import unix_s
 from harness.providers import SECOND
 from harness.providers.chat import Ask, Catalog, Headroom, ModelWire, Reply, Served, Trouble
 from mocks.brain import think, tokens_of
 from mocks.capacity import Outages, Turned
 from mocks.desk import Desk, Guest
+from mocks.faults.models import bent
 from mocks.figures import Price
 from mocks.leaks import count_secrets
 from mocks.profile import ModelProfile
@@ -69,6 +69,7 @@ class Model:
     def __init__(
         self, setting: Setting, wire: ModelWire, models: Mapping[str, ModelProfile], *, key: str
     ) -> None:
+        self._setting = setting
         self._wire = wire
         self._second = SECOND.get(wire.NAME)
         served = {
@@ -78,8 +79,7 @@ class Model:
         self._models = {**{of.profile.model: of for of in served.values()}, **served}
         self._models.pop("", None)
         self._desk = setting.desk(wire.NAME, None)
-        self._began = setting.clock.now()
-        self._outages = Outages(setting.outages, wire.NAME, self._began)
+        self._outages = Outages(setting.outages, wire.NAME, setting.began)
         self._seen_schemas: set[tuple[int, str, bytes]] = set()
         self._key = key
 
@@ -117,16 +117,21 @@ class Model:
         prompt = sum(tokens_of(message.text) for message in asked.messages)
         if turned := of.desk.turned_away(guest, prompt):
             return trouble_of(turned)
-        created = int(unix_s(of.desk.clock))
-        reply = think(asked, of.profile, guest.key, of.desk.delays, created, prompt)
+        created = int(of.desk.clock.unix_s())
+        thought = think(asked, of.profile, guest.key, of.desk.delays, created, prompt)
+        reply = bent(self._setting, self._wire.NAME, guest.key, asked, thought)
         first_s, whole_s = self._times(asked, of, guest, reply)
         queue_s = of.desk.capacity.wait_s(guest.arrived, whole_s)
+        leaks = sum(count_secrets(message.text) for message in asked.messages)
+        if leaks:
+            what = "a secret was in a prompt" if leaks == 1 else f"{leaks} secrets were in a prompt"
+            self._setting.trail.note(self._wire.NAME, what, guest.key, "no secret")
         return Plan(
             reply,
             queue_s,
             queue_s + first_s,
             queue_s + whole_s,
-            sum(count_secrets(message.text) for message in asked.messages),
+            leaks,
             _alive_s(of.profile, queue_s + (first_s if asked.stream else whole_s)),
             self._room(asked.model, guest),
         )
@@ -274,7 +279,7 @@ def served_headers(
         Served(
             request_id=request_id(guest),
             processing_ms=worked_s * 1e3,
-            unix_s=unix_s(desk.clock),
+            unix_s=desk.clock.unix_s(),
             requests=requests,
             tokens=tokens,
         )

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
+from harness.faults import Fault
 from mocks.figures import (
     Approval,
     ColdSchema,
@@ -32,6 +33,7 @@ from mocks.figures import (
     Rate,
     Reasoning,
     SessionTerms,
+    Share,
     Stalls,
     Structure,
     Timed,
@@ -53,6 +55,8 @@ class PaymentProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     webhook: WebhookTerms | None = None
     approval: Approval | None = None
     limits: Limits | None = None
+    faults: dict[Fault, Share] | UnsetType = UNSET
+    """The share of its calls that each fault strikes."""
 
 
 class ModelProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -74,6 +78,7 @@ class ModelProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     cold_schema: ColdSchema | None = None
     keep_alive: KeepAlive | None = None
     limits: Limits | None = None
+    faults: dict[Fault, Share] | UnsetType = UNSET
 
 
 class GatewayProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

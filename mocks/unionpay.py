@@ -8,19 +8,22 @@ limits by card or merchant, and how often a query may be sent.
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import httpx
 
 from harness import draws
 from harness.answer import Answer
-from harness.clock import unix_s
 from harness.providers import unionpay as wire
-from harness.providers.unionpay.message import stamp
+from harness.providers.unionpay.message import Signer, stamp
 from harness.providers.unionpay.transactions import CURRENCIES, UNDO, Asked, Back, NewOrder, Query
+from mocks.desk import Guest
+from mocks.faults.unknown_keys import told_by
 from mocks.ledger import Entry, Ledger, No, Refused, Terms, declines
 from mocks.profile import PaymentProfile
 from mocks.setting import Setting
-from mocks.unionpay_keys import credentials, merchants, signer
+from mocks.unionpay_keys import credentials, merchants, signer, stranger
+from mocks.unionpay_lies import lie
 
 _DECLINED = "61"
 """What is said of a payer whom the books decline; another may pay then."""
@@ -50,11 +53,14 @@ class Unionpay:
     """A mock is a function of a request; the state behind it is its transactions and books. `key`
     opens nothing here: merchants sign with a pair of keys."""
 
+    runs_out: Literal[True] = True
+
     def __init__(self, setting: Setting, profile: PaymentProfile, *, key: str = "") -> None:
         fee = profile.fee
         self.ledger = Ledger(
             lambda terms: fee.of(terms.amount_minor, setting.exchange(fee.currency, terms.currency))
         )
+        self._setting = setting
         self._clock = setting.clock
         self._desk = setting.desk(wire.NAME, profile.limits)
         self._overhead = profile.overhead
@@ -73,26 +79,30 @@ class Unionpay:
             return self._desk.refuse(guest, *wire.encode_keys(credentials()))
         if turned := self._desk.turned_away(guest):
             late = wire.Unfit("37" if turned.why == "rate_limited" else "06")
-            return self._desk.refuse(guest, *self._told(late, wire.Reply(resp_code=late.code)))
+            return self._desk.refuse(guest, *self._unfit(late))
         delay_s = draws.microseconds(self._desk.delays.overhead_s(guest.key, self._overhead))
-        return self._desk.answer(guest, delay_s, *self._answer(asked))
+        return self._desk.answer(guest, delay_s, *self._answer(guest, asked))
 
     def _answer(
-        self, asked: wire.Signed | wire.Submitted | wire.Unfit
+        self, guest: Guest, asked: wire.Signed | wire.Submitted | wire.Unfit
     ) -> tuple[int, dict[str, str], bytes]:
-        now = stamp(unix_s(self._clock))
+        now = stamp(self._clock.unix_s())
         match asked:
             case wire.Submitted():
                 return wire.encode_paid(self._pay(asked, now))
             case wire.Unfit():
-                return self._told(asked, wire.Reply(resp_code=asked.code))
+                return self._unfit(asked)
             case wire.Signed():
-                return self._told(asked, self._decide(asked.asked, now))
+                return wire.encode_reply(asked, *self._told(guest, asked.asked, now))
 
-    def _told(
-        self, to: wire.Signed | wire.Unfit, reply: wire.Reply
-    ) -> tuple[int, dict[str, str], bytes]:
-        return wire.encode_reply(to, reply, self._signer)
+    def _told(self, guest: Guest, asked: Asked, now: str) -> tuple[wire.Reply, Signer]:
+        """What is answered, and who signs it."""
+        true = self._decide(asked, now)
+        another = lambda: (lie(asked, true), stranger())  # noqa: E731
+        return told_by(self._setting, wire.NAME, guest.key, (true, self._signer), another)
+
+    def _unfit(self, why: wire.Unfit) -> tuple[int, dict[str, str], bytes]:
+        return wire.encode_reply(why, wire.Reply(resp_code=why.code), self._signer)
 
     def _decide(self, asked: Asked, now: str) -> wire.Reply:
         match asked:

@@ -15,13 +15,12 @@ from harness.providers.oauth import GRANT, Client, Token, TokenRefusal, bearer_o
 from harness.providers.problem import Objection
 from harness.providers.rest import NO_CURRENCY
 from mocks.desk import Guest
+from mocks.faults.sessions import end_early
 from mocks.idempotency import Clash, Idempotency
 from mocks.ledger import Entry, Ledger, No, Refused, Terms
 from mocks.profile import PaymentProfile
 from mocks.setting import Setting
 from mocks.shares import rest_s, session_s
-
-TOKEN_PREFIX = "upt_"
 
 Reply = wire.Payment | Objection
 
@@ -45,6 +44,7 @@ class UnionpayAi:
         self.ledger = Ledger(
             lambda terms: fee.of(terms.amount_minor, setting.exchange(fee.currency, terms.currency))
         )
+        self._setting = setting
         self._desk = setting.desk(wire.NAME, profile.limits)
         self._overhead = profile.overhead
         self._share = profile.session.share
@@ -52,6 +52,7 @@ class UnionpayAi:
         self._expires_at: dict[str, float] = {}
         self._once: Idempotency[Reply] = Idempotency(_KEY_LIFETIME_S * setting.lifetime_scale)
         self._secret = key
+        setting.trail.opens(wire.NAME, key)
 
     def decide(self, request: httpx.Request) -> Answer:
         guest = self._desk.arrive(request)
@@ -75,7 +76,7 @@ class UnionpayAi:
             return TokenRefusal("invalid_client", "no client with this id and secret")
         if asked.grant != GRANT:
             return TokenRefusal("unsupported_grant_type", f"only {GRANT} is granted")
-        token = f"{TOKEN_PREFIX}{len(self._expires_at):012x}"
+        token = self._setting.trail.token(wire.NAME)
         self._expires_at[token] = now + self._lifetime_s
         whole = self._lifetime_s.is_integer()
         return Token(token, "Bearer", int(self._lifetime_s) if whole else self._lifetime_s)
@@ -83,13 +84,15 @@ class UnionpayAi:
     def _serve(self, guest: Guest, asked: wire.Asked | Objection, token: str) -> Answer:
         delay_s = rest_s(self._desk.delays, guest.key, self._overhead, self._share)
         queue_s = self._desk.capacity.wait_s(guest.arrived, delay_s)
-        reply = self._reply(asked, token, guest.arrived, guest.arrived + queue_s + delay_s)
+        reply = self._reply(asked, token, guest, guest.arrived + queue_s + delay_s)
         answer = wire.encode_reply(asked, reply)
         return self._desk.answer(guest, delay_s, *answer, queue_s=queue_s)
 
     def _reply(
-        self, asked: wire.Asked | Objection, token: str, now: float, ready_at: float
+        self, asked: wire.Asked | Objection, token: str, guest: Guest, ready_at: float
     ) -> Reply:
+        now = guest.arrived
+        end_early(self._setting, wire.NAME, guest.key, self._expires_at, token, lambda _: now)
         if now >= self._expires_at.get(token, now):
             return wire.unauthorized(token)
         match asked:

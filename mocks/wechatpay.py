@@ -19,12 +19,14 @@ from msgspec import structs
 
 from harness import draws
 from harness.answer import Answer
-from harness.clock import unix_s
 from harness.providers import wechatpay as wire
 from harness.providers.wechatpay import orders, reading
 from harness.providers.wechatpay.reading import Refused
 from harness.providers.wechatpay.signing import Signer, Stamp, seal
 from mocks.capacity import Turned
+from mocks.desk import Guest
+from mocks.faults.skew import off_s
+from mocks.faults.unknown_keys import told_by, under_known_name
 from mocks.ledger import Entry, Ledger, State, Terms, declines
 from mocks.ledger import Refused as Booked
 from mocks.profile import PaymentProfile
@@ -36,10 +38,13 @@ from mocks.wechatpay_keys import (
     MCHID,
     MERCHANT_SERIAL,
     STARTS,
+    UNPUBLISHED_ID,
     certificate,
     credentials,
     signers,
+    stranger,
 )
+from mocks.wechatpay_lies import lie
 
 NATIVE = "native"
 """The method of all its orders, in the books."""
@@ -93,6 +98,7 @@ class Wechatpay:
         self.ledger = Ledger(
             lambda terms: fee.of(terms.amount_minor, setting.exchange(fee.currency, terms.currency))
         )
+        self._setting = setting
         self._clock = setting.clock
         self._desk = setting.desk(wire.NAME, profile.limits)
         self._overhead = profile.overhead
@@ -106,26 +112,44 @@ class Wechatpay:
 
     def decide(self, request: httpx.Request) -> Answer:
         guest = self._desk.arrive(request)
-        now_s = int(unix_s(self._clock))
+        off = off_s(self._setting, wire.NAME, request, guest.key)
+        now_s = int(self._clock.unix_s() + off)
         asked = reading.decode_request(request, self._merchants, now_s)
         if isinstance(asked, reading.NoSuchPath):
             return self._desk.refuse(guest, *wire.encode_no_such_path())
         if isinstance(asked, reading.KeysRequest):
             return self._desk.refuse(guest, *wire.encode_keys(credentials().keys))
         if turned := self._desk.turned_away(guest):
-            return self._desk.refuse(guest, *self._signed(asked, _turned(turned), now_s))
+            own = _turned(turned), self._signer(asked)
+            return self._desk.refuse(guest, *self._encoded(*own, now_s))
         delay_s = draws.microseconds(self._desk.delays.overhead_s(guest.key, self._overhead))
         queue_s = self._desk.capacity.wait_s(guest.arrived, delay_s)
         ends = guest.arrived + queue_s + delay_s
-        reply = asked if isinstance(asked, Refused) else self._decide(asked.what, ends)
-        return self._desk.answer(
-            guest, delay_s, *self._signed(asked, reply, now_s), queue_s=queue_s
-        )
+        told = self._encoded(*self._told(guest, asked, ends), now_s)
+        return self._desk.answer(guest, delay_s, *told, queue_s=queue_s)
 
-    def _signed(
-        self, asked: reading.Asked | Refused, reply: wire.Reply, now_s: int
+    def _told(
+        self, guest: Guest, asked: reading.Asked | Refused, ends: float
+    ) -> tuple[wire.Reply, Signer]:
+        """What is answered, and who signs it. Of a request that was not fit to be carried out
+        nobody has anything else to tell."""
+        own = self._signer(asked)
+        if isinstance(asked, Refused):
+            return asked, own
+        true = self._decide(asked.what, ends)
+
+        def another() -> tuple[wire.Reply, Signer]:
+            known = under_known_name(self._setting, guest.key)
+            return lie(asked.what, true), stranger(own.serial if known else UNPUBLISHED_ID)
+
+        return told_by(self._setting, wire.NAME, guest.key, (true, own), another)
+
+    def _signer(self, asked: reading.Asked | Refused) -> Signer:
+        return self._signers.get(asked.answer_by) or self._signers[certificate().serial]
+
+    def _encoded(
+        self, reply: wire.Reply, signer: Signer, now_s: int
     ) -> tuple[int, dict[str, str], bytes]:
-        signer = self._signers.get(asked.answer_by) or self._signers[certificate().serial]
         return wire.encode_reply(reply, signer, Stamp(now_s, self._nonce()))
 
     def _nonce(self) -> str:
@@ -199,7 +223,7 @@ class Wechatpay:
         if declines(replace(trade.terms, user=what.openid)):
             return Refused("NOT_ENOUGH", "the user has no money")
         self.ledger.capture(trade.terms)
-        trade.paid_s = unix_s(self._clock)
+        trade.paid_s = self._clock.unix_s()
         return _stand(trade)
 
     def _find(self, out_trade_no: str, transaction_id: str) -> Trade | None:
@@ -225,7 +249,7 @@ class Wechatpay:
         if isinstance(told, Booked):
             return Refused("INVALID_REQUEST", told.why)
         if known is None:
-            taken_s = unix_s(self._clock)
+            taken_s = self._clock.unix_s()
             known = Refund(trade, asked, len(self._refunds), taken_s, made_at=ends)
             self._refunds[asked.out_refund_no] = known
         return self._stands(known)

@@ -6,14 +6,14 @@ from the moment the code is made, where the real one begins when it is scanned. 
 checks, empty accounts, trades that close by themselves, TRADE_FINISHED, splitting and settling.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import httpx
 
 from harness import draws
 from harness.answer import Answer
-from harness.clock import unix_s
+from harness.faults import Fault
 from harness.providers import alipay_ai as wire
 from harness.providers.alipay_ai.trade import (
     AppPay,
@@ -33,8 +33,11 @@ from harness.providers.alipay_ai.trade import (
 )
 from harness.providers.told import DrawKey
 from mocks.alipay_ai import trades as tell
+from mocks.alipay_ai.forged import forgeries
+from mocks.alipay_ai.lies import lie
 from mocks.alipay_ai.trades import APP_ID, SELLER_ID, SETTLED, Trade, terms_of
 from mocks.courier import Courier
+from mocks.faults.unknown_keys import stranger_pem, told_by
 from mocks.figures import Approval, WebhookTerms
 from mocks.keys import signing_pair
 from mocks.ledger import Ledger, No, Refused, Terms
@@ -83,6 +86,7 @@ class AlipayAi:
         self.ledger = Ledger(
             lambda terms: fee.of(terms.amount_minor, setting.exchange(fee.currency, terms.currency))
         )
+        self._setting = setting
         self._clock = setting.clock
         self._desk = setting.desk(wire.NAME, profile.limits)
         self._overhead = profile.overhead
@@ -108,8 +112,19 @@ class AlipayAi:
         delay_s = draws.microseconds(self._desk.delays.overhead_s(guest.key, self._overhead))
         queue_s = self._desk.capacity.wait_s(guest.arrived, delay_s)
         call = Call(guest.key, guest.arrived, guest.arrived + queue_s + delay_s)
-        answer = wire.encode_reply(asked, self.carry_out(asked, call), self._key)
+        answer = wire.encode_reply(asked, *self._told(asked, call))
         return self._desk.answer(guest, delay_s, *answer, queue_s=queue_s)
+
+    def _told(
+        self, asked: wire.Asked | wire.Submitted | wire.Refused, call: Call
+    ) -> tuple[Reply | Refusal, str]:
+        """What is answered, and by whose key."""
+        true = self.carry_out(asked, call)
+        if isinstance(asked, wire.Refused):
+            return true, self._key
+        biz = asked.biz if isinstance(asked, wire.Asked) else None
+        stranger = lambda: (lie(biz, true), stranger_pem())  # noqa: E731
+        return told_by(self._setting, wire.NAME, call.key, (true, self._key), stranger)
 
     def carry_out(
         self, asked: wire.Asked | wire.Submitted | wire.Refused, call: Call
@@ -229,7 +244,7 @@ class AlipayAi:
 
     def _capture(self, trade: Trade, now: float) -> bool:
         """False when it was declined."""
-        if isinstance(self.ledger.capture(trade.terms), Refused):
+        if isinstance(self.ledger.capture(trade.terms, now), Refused):
             return False
         trade.paid_s = self._unix_s(now)
         return True
@@ -307,9 +322,17 @@ class AlipayAi:
             at = self._beijing(self._clock.now())
             return wire.encode_notice(trade.notify_url, told, at, self._key)
 
-        self._courier.send(call.key, what, call.ends, make)
+        def forge() -> Sequence[httpx.Request]:
+            told = notice()
+            at = self._beijing(self._clock.now())
+            return forgeries(trade.notify_url, told, at, self._key) if told else ()
+
+        self._courier.send(call.key, what, call.ends, make, order_no=trade.order_no, forge=forge)
 
     def _courier_of(self, setting: Setting, webhook: WebhookTerms) -> Courier:
+        def strikes(fault: Fault, key: DrawKey) -> bool:
+            return setting.strikes(fault, wire.NAME, key)
+
         return Courier(
             setting.clock,
             self._desk.delays,
@@ -317,11 +340,12 @@ class AlipayAi:
             setting.deliver,
             wire.is_receipt,
             setting.lifetime_scale,
+            strikes if setting.faults else None,
         )
 
     def _unix_s(self, when: float) -> float:
         """The time of day at that time of the clock."""
-        return unix_s(self._clock) - self._clock.now() + when
+        return self._clock.unix_s() - self._clock.now() + when
 
     def _beijing(self, when: float) -> str:
         return beijing(self._unix_s(when))

@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import pytest
 
-from harness.answer import Answer, Decide
+from harness.answer import Answer, Decide, Ending
 from harness.clock import VirtualClock, run
 from mocks.asgi import BODY_PATIENCE_S, MOST_BODY, Message
 from mocks.door import asgi
@@ -143,3 +143,11 @@ def test_what_no_mock_answered_and_what_broke_is_logged_too() -> None:
     statuses = [msgspec.json.decode(line)["status"] for line in out.getvalue().splitlines()]
     assert statuses == [413, None]
     assert log.served == {"": 2}
+
+
+@pytest.mark.parametrize("ending", ["reset", "silence"])
+def test_a_server_that_lets_nothing_be_done_to_a_connection_is_left_to_its_own_way(
+    ending: Ending,
+) -> None:
+    broken = Answer(0, [], [0.0], [b""], ending=ending)
+    assert _sent(_part(b"{}"), GONE, decide=lambda _: broken) == ([], 0.0)

@@ -1,15 +1,19 @@
 """What a model says: whether it calls a tool, keeps to a bound, thinks, or breaks its schema."""
 
 import json
+from typing import get_args
 
 import msgspec
 import pytest
 from msgspec import structs
 
+from harness.flow.facts import NO_REFUND, NO_SPLIT, NO_SUCH, ONE_BY_ONE, UNCLEAR, of_payment
+from harness.flow.payers import Payment
 from harness.flow.tools import TOOLS
+from harness.flow.wish import Wish
 from harness.providers.chat import Ask, Message, Reply, Schema, Tool, ToolCall
 from harness.providers.told import DrawKey
-from mocks.brain import FORBIDDEN_FIELD, SUSPECT_PAYEE, think, tokens_of
+from mocks.brain import FORBIDDEN_FIELD, SUSPECT_PAYEE, Claim, claim_of, think, tokens_of
 from mocks.figures import Reasoning, Structure
 from mocks.latency import Delays
 from mocks.profile import ModelProfile, load
@@ -173,3 +177,36 @@ def test_how_often_it_is_weak_follows_the_seed_and_the_call() -> None:
 
     assert broken(1) == broken(1) != broken(2)
     assert sum(broken(1)) / 1000 == pytest.approx(0.3, abs=0.05)
+
+
+# What a text says of a payment
+
+FACTS = of_payment(Payment("ada-0", "ada", Wish(4580, "CNY", "noodles", "card")))
+
+
+@pytest.mark.parametrize("state", get_args(Claim))
+def test_what_a_confirmation_says_of_its_payment_is_understood(state: Claim) -> None:
+    """Whether a model said it in its own words, or somebody in fixed ones."""
+    said = structs.replace(HI, messages=[Message("user", FACTS(state))])
+    for text in (answer(said).text or "", FACTS(state), f"{FACTS(state)}. Nobody else could say."):
+        assert claim_of(text) == state
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        answer(HI).text or "",
+        *(UNCLEAR, ONE_BY_ONE, NO_SPLIT, NO_REFUND, NO_SUCH),
+        FACTS("error"),
+        "It was paid: paid by card.",
+        "I paid nothing",
+    ],
+)
+def test_what_says_nothing_of_a_payment_claims_nothing(text: str) -> None:
+    assert claim_of(text) is None
+
+
+def test_a_confirmation_that_is_cut_off_in_its_first_sentence_claims_nothing() -> None:
+    said = structs.replace(HI, messages=[Message("user", FACTS("paid"))], max_tokens=8)
+    assert claim_of(answer(said).text or "") is None

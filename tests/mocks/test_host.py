@@ -1,6 +1,7 @@
 """One door to all mocks: every wire has one behind it, in process and under respx alike."""
 
 import asyncio
+from collections import deque
 from typing import Any
 
 import httpx
@@ -9,10 +10,14 @@ import pytest
 import respx
 
 from harness.clock import VirtualClock, run
+from harness.faults import Faults, Placed, Script
 from harness.providers import GATEWAYS, MODELS, wechat_ai
+from harness.providers.call import Endpoint
 from harness.providers.chat import Ask, Message, Reply
-from harness.providers.told import decode_told
-from mocks.host import IN_PROCESS_URL, Host, MockConfig, endpoints, key_of, provenance
+from harness.providers.told import DrawKey, decode_told, name_draw
+from mocks.credentials import CREDENTIALS
+from mocks.figures import Outage
+from mocks.host import IN_PROCESS_URL, KEY, Host, MockConfig, endpoints, key_of, provenance
 from mocks.profile import GatewayProfile, PaymentProfile, load, names
 from tests.mocks.visit import ADA, AT_MODEL, AT_PAY, CONFIG, PAY, Visit, visit
 
@@ -60,6 +65,101 @@ def test_a_provider_may_be_there_twice_with_two_profiles_and_two_books() -> None
         assert [len(list(mock.ledger)) for mock in client.host.payments.values()] == [0, 1]
 
     visit(main, config)
+
+
+def test_of_two_lanes_of_one_provider_each_has_the_faults_of_its_own_profile() -> None:
+    lanes = {
+        "deaf": msgspec.structs.replace(PAY, faults={"lost": 1.0}),
+        "rude": msgspec.structs.replace(PAY, faults={"rate-limits": 1.0}),
+        "calm": PAY,
+    }
+    config = msgspec.structs.replace(CONFIG, pay=lanes)
+
+    async def main() -> None:
+        host = Host(VirtualClock(), config)
+        asked = {lane: host.decide(keys_asked(lane)) for lane in lanes}
+        assert {lane: of.status for lane, of in asked.items()} == {
+            "deaf": 0,
+            "rude": 429,
+            "calm": 200,
+        }
+        assert host.setting.strikes_by == {("lost", "key"): 1, ("rate-limits", "key"): 1}
+
+    run("virtual", main())
+
+
+def keys_asked(lane: str) -> httpx.Request:
+    request = wechat_ai.fetch_key(Endpoint(f"{IN_PROCESS_URL}/{lane}", KEY)).request
+    name_draw(request, DrawKey(0, 0, 0, "key", 1))
+    return request
+
+
+@pytest.mark.parametrize(
+    ("lanes", "struck"),
+    [
+        (["deaf"], ["lost"]),
+        (["rude"], ["reset"]),
+        (["calm"], []),
+        (["deaf", "rude"], ["lost", "reset"]),
+        (["rude", "deaf", "calm"], ["lost", "reset"]),
+    ],
+)
+def test_who_pays_by_some_lanes_meets_their_faults_alone(
+    lanes: list[str], struck: list[str]
+) -> None:
+    """And by two of one provider the greater share of each, whichever was named first."""
+    profiles = {
+        "deaf": msgspec.structs.replace(PAY, faults={"lost": 1.0, "reset": 1e-12}),
+        "rude": msgspec.structs.replace(PAY, faults={"reset": 1.0}),
+        "calm": PAY,
+    }
+    pay = {lane: profiles[lane] for lane in ["rude", "deaf", "calm"]}
+    faults = msgspec.structs.replace(CONFIG, pay=pay).struck_by(lanes)
+    assert at_key(faults) == struck
+
+
+def at_key(faults: Faults | None) -> list[str]:
+    return list(faults.at("wechat-ai", DrawKey(0, 0, 0, "key", 1))) if faults else []
+
+
+@pytest.mark.parametrize("lane", CREDENTIALS)
+def test_no_fault_strikes_the_page_on_which_a_mock_tells_its_keys(lane: str) -> None:
+    """It is between tollbench and its mocks: no provider has it."""
+
+    async def main() -> None:
+        host = Host(VirtualClock(), msgspec.structs.replace(WHOLE, faults={"lost": 1.0}))
+        page = httpx.Request("GET", f"{IN_PROCESS_URL}/{lane}/_keys")
+        assert (host.decide(page).status, host.setting.struck) == (200, deque())
+        other = httpx.Request("GET", f"{IN_PROCESS_URL}/{lane}/keys")
+        assert host.decide(other).status == 0
+
+    run("virtual", main())
+
+
+@pytest.mark.parametrize(("asked_at_s", "status"), [(39.0, 503), (41.0, 200)])
+def test_a_mock_counts_from_when_its_world_began_and_not_from_its_first_call(
+    asked_at_s: float, status: int
+) -> None:
+    outages = [Outage("openai", from_s=0.0, for_s=40.0)]
+    config = msgspec.structs.replace(CONFIG, outages=outages)
+    call = MODELS["openai"].chat(AT_MODEL, Ask(model="gpt-4o", messages=[Message("user", "hi")]))
+
+    async def main() -> None:
+        host = Host(clock := VirtualClock(), config)
+        await clock.sleep_until(clock.now() + asked_at_s)
+        assert host.decide(call.request).status == status
+
+    run("virtual", main())
+
+
+def test_placed_faults_strike_every_lane_of_their_provider() -> None:
+    config = msgspec.structs.replace(CONFIG, pay={"wechat-ai": PAY, "cheap": PAY})
+
+    async def main() -> None:
+        host = Host(VirtualClock(), config, faults=Script([Placed(0, "key", "lost")]))
+        assert [host.decide(keys_asked(lane)).status for lane in config.pay] == [0, 0]
+
+    run("virtual", main())
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/nothing/rpc", "/openai-2/v1/chat/completions"])
