@@ -220,7 +220,8 @@ class _Error(msgspec.Struct):
 
 def _answer(at: Endpoint, status: int, headers: httpx.Headers, body: bytes) -> Reply | Refusal:
     """What the answer says, as these very bytes. A good one must be signed; a refusal need not be,
-    but a signature that it has must be right."""
+    but a signature that it has must be right. A fault need not either: it is believed no further
+    than that the call failed."""
     if status >= 400:
         told = _refusal(status, body)
         if "alipay-signature" in headers:
@@ -252,7 +253,10 @@ def _refusal(status: int, body: bytes) -> Refusal:
     except UNREADABLE:
         raise fault_of(status) from None
     if fault := _fault(status, told.code):
-        raise fault(f"{status} {code_name(told.code)}", status=status, code=told.code)
+        text = f"{status} {code_name(told.code)}"
+        if told.code.removeprefix("isv.") == "invalid-timestamp":
+            raise fault(f"{text}: {_FAR}", status=status, code=told.code, what=_FAR)
+        raise fault(text, status=status, code=told.code)
     return refusal(told.code, told.message)
 
 
@@ -271,6 +275,8 @@ def _fault(status: int, code: str) -> type[ProviderFault] | None:
     return Malformed
 
 
+_FAR = "our clock and the provider's are ten minutes apart or more"
+"""The only fault that a time stamp of ours can have."""
 _OUR_KEY = (
     "invalid-app-id",
     "invalid-signature",

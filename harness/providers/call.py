@@ -154,6 +154,12 @@ def code_name(code: str) -> str:
     return " ".join(words)[:MOST_CODE]
 
 
+def hold_to_order(asked: str, told: str) -> None:
+    """Raises Malformed where an answer is of another order than the one that was asked for."""
+    if told != asked:
+        raise Malformed("the answer is of another order")
+
+
 def request_of(
     method: str, url: httpx.URL, headers: Mapping[str, str], content: bytes | None = None
 ) -> httpx.Request:

@@ -17,7 +17,7 @@ from typing import Literal, get_args
 import httpx
 import msgspec
 
-from harness.providers.call import Call, Endpoint, parse, request_of
+from harness.providers.call import Call, Endpoint, hold_to_order, parse, request_of
 from harness.providers.openapi import Operation, Parameter, document
 from harness.providers.problem import Answer, Objection, decode_problem, encode_problem, fault
 from harness.providers.rest import (
@@ -123,23 +123,23 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 def pay(at: Endpoint, payment: NewPayment) -> Call[Payment | Refusal]:
-    return _call("POST", at, "", payment)
+    return _call("POST", at, payment.order_no, "", payment)
 
 
 def query(at: Endpoint, order_no: str) -> Call[Payment | Refusal]:
-    return _call("GET", at, f"/{order_no}")
+    return _call("GET", at, order_no, f"/{order_no}")
 
 
 def void(at: Endpoint, order_no: str) -> Call[Payment | Refusal]:
-    return _call("POST", at, f"/{order_no}/void")
+    return _call("POST", at, order_no, f"/{order_no}/void")
 
 
 def refund(at: Endpoint, asked: RefundOf) -> Call[Payment | Refusal]:
-    return _call("POST", at, f"/{asked.order_no}/refunds", asked.refund)
+    return _call("POST", at, asked.order_no, f"/{asked.order_no}/refunds", asked.refund)
 
 
 def _call(
-    method: str, at: Endpoint, path: str, body: msgspec.Struct | None = None
+    method: str, at: Endpoint, order_no: str, path: str, body: msgspec.Struct | None = None
 ) -> Call[Payment | Refusal]:
     headers = {KEY_HEADER: at.key, "accept": JSON}
     if body is not None:
@@ -147,12 +147,15 @@ def _call(
     # Not by `at.url`, whose cache would keep the paths of every order for ever.
     url = at.base_url + PAYMENTS_PATH + path
     content = None if body is None else msgspec.json.encode(body)
-    return Call(NAME, request_of(method, httpx.URL(url), headers, content), _decode)
+    request = request_of(method, httpx.URL(url), headers, content)
+    return Call(NAME, request, lambda status, _, body: _decode(order_no, status, body))
 
 
-def _decode(status: int, headers: httpx.Headers, body: bytes) -> Payment | Refusal:
+def _decode(order_no: str, status: int, body: bytes) -> Payment | Refusal:
     if status in (200, 201):
-        return parse(body, Payment)
+        told = parse(body, Payment)
+        hold_to_order(order_no, told.order_no)
+        return told
     problem = decode_problem(status, body)
     if problem.kind in _REFUSALS and status == PROBLEMS.status(problem.kind):
         return msgspec.convert({"kind": problem.kind, "detail": problem.detail}, Refusal)

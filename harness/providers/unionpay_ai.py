@@ -22,7 +22,7 @@ import httpx
 import msgspec
 from msgspec import Meta
 
-from harness.providers.call import Call, Endpoint, parse, request_of
+from harness.providers.call import Call, Endpoint, hold_to_order, parse, request_of
 from harness.providers.oauth import (
     Client,
     Token,
@@ -180,25 +180,27 @@ def ask_token(at: Endpoint) -> Call[Token]:
 
 
 def pay(at: Endpoint, token: str, asked: Pay) -> Call[Payment | Refusal]:
-    return _call("POST", at, token, "", asked.payment, asked.key)
+    return _call("POST", at, token, asked.payment.order_no, "", asked.payment, asked.key)
 
 
 def query(at: Endpoint, token: str, order_no: str) -> Call[Payment | Refusal]:
-    return _call("GET", at, token, f"/{order_no}")
+    return _call("GET", at, token, order_no, f"/{order_no}")
 
 
 def cancel(at: Endpoint, token: str, order_no: str) -> Call[Payment | Refusal]:
-    return _call("POST", at, token, f"/{order_no}/cancel")
+    return _call("POST", at, token, order_no, f"/{order_no}/cancel")
 
 
 def refund(at: Endpoint, token: str, asked: RefundOf) -> Call[Payment | Refusal]:
-    return _call("POST", at, token, f"/{asked.order_no}/refunds", asked.refund, asked.key)
+    path = f"/{asked.order_no}/refunds"
+    return _call("POST", at, token, asked.order_no, path, asked.refund, asked.key)
 
 
 def _call(
     method: str,
     at: Endpoint,
     token: str,
+    order_no: str,
     path: str,
     body: msgspec.Struct | None = None,
     key: str = "",
@@ -209,12 +211,15 @@ def _call(
     # Not by `at.url`, whose cache would keep the paths of every order for ever.
     url = at.base_url + PAYMENTS_PATH + path
     content = None if body is None else msgspec.json.encode(body)
-    return Call(NAME, request_of(method, httpx.URL(url), headers, content), _decode)
+    request = request_of(method, httpx.URL(url), headers, content)
+    return Call(NAME, request, lambda status, _, body: _decode(order_no, status, body))
 
 
-def _decode(status: int, headers: httpx.Headers, body: bytes) -> Payment | Refusal:
+def _decode(order_no: str, status: int, body: bytes) -> Payment | Refusal:
     if status in (200, 201):
-        return parse(body, Payment)
+        told = parse(body, Payment)
+        hold_to_order(order_no, told.order_no)
+        return told
     problem = decode_problem(status, body)
     if problem.kind in _REFUSALS and status == PROBLEMS.status(problem.kind):
         return msgspec.convert({"kind": problem.kind, "detail": problem.detail}, Refusal)

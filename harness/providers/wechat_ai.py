@@ -28,6 +28,7 @@ from harness.providers.call import (
     Malformed,
     ProviderFault,
     fault_of,
+    hold_to_order,
     parse,
     request_of,
 )
@@ -198,7 +199,9 @@ def transact(
     )
     body = msgspec.json.encode(envelope)
     request = request_of("POST", at.url(RPC_PATH), _JSON, body)
-    return Call(NAME, request, _decode_receipt)
+    return Call(
+        NAME, request, lambda status, _, body: _decode_receipt(order.order_no, status, body)
+    )
 
 
 def seal(public_key: rsa.RSAPublicKey, order: Order) -> bytes:
@@ -337,7 +340,7 @@ def _decode_key(status: int, headers: httpx.Headers, body: bytes) -> SealingKey:
     return SealingKey(told.key_id, key, told.expires_in_s)
 
 
-def _decode_receipt(status: int, headers: httpx.Headers, body: bytes) -> Receipt | Refusal:
+def _decode_receipt(order_no: str, status: int, body: bytes) -> Receipt | Refusal:
     if status != 200:
         return _refusal(status, body)
     reply = parse(body, _Reply)
@@ -345,13 +348,19 @@ def _decode_receipt(status: int, headers: httpx.Headers, body: bytes) -> Receipt
         return _refusal(status, body)
     if reply.data is None:
         raise Malformed("an OK without data")
+    hold_to_order(order_no, reply.data.order_no)
     return reply.data
 
 
 def _refusal(status: int, body: bytes) -> Refusal:
     if status not in (200, 400, 401):
         raise _fault(status, body)
-    reply = parse(body, _Reply, status)
+    try:
+        reply = parse(body, _Reply, status)
+    except Malformed:
+        if status == 401:
+            raise _fault(status, body) from None  # Of whoever stands before the provider.
+        raise
     if reply.ret not in _REFUSALS:
         told = f"unknown refusal {reply.ret!r}"
         raise Malformed(told, status=status, code=reply.ret, what="an unknown refusal")

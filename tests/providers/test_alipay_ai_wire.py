@@ -359,7 +359,12 @@ def test_an_answer_that_the_wire_does_not_allow_is_a_fault(
 
 @pytest.mark.parametrize(
     ("status", "result", "fault"),
-    [("6002", "", Unreachable), ("8000", "", Unreachable), ("9000", "{}", Malformed)],
+    [
+        ("6001", "", Unreachable),
+        ("6002", "", Unreachable),
+        ("8000", "", Unreachable),
+        ("9000", "{}", Malformed),
+    ],
 )
 def test_a_client_that_does_not_know_the_end_leaves_it_open(
     status: str, result: str, fault: type[ProviderFault]
@@ -367,12 +372,6 @@ def test_a_client_that_does_not_know_the_end_leaves_it_open(
     body = json.dumps({"resultStatus": status, "result": result, "memo": ""}).encode()
     with pytest.raises(fault):
         decoded(SUBMIT, body)
-
-
-def test_a_user_who_closes_the_cashier_has_declined() -> None:
-    told = decoded(SUBMIT, b'{"resultStatus":"6001","result":"","memo":"\xe5\x8f\x96"}')
-    assert isinstance(told, trade.Refusal)
-    assert told.sub_code in trade.DECLINES
 
 
 @given(st.integers(100, 599), st.binary(max_size=100))

@@ -272,7 +272,7 @@ def test_a_receipt_is_answered_as_the_client_reads_it() -> None:
     status, body = wire.encode_reply(RECEIPT, sequence="o-1")
     by_hand = {"ver": "0.9", "seq": "o-1", "ret": "OK", "data": RECEIPT_JSON}
     assert (status, json.loads(body)) == (200, by_hand)
-    decode = wire.transact(AT, "pay.query", "t", sealing_key(), ORDERS["a question"][0]).decode
+    decode = wire.transact(AT, "pay.query", "t", sealing_key(), ORDERS["a payment"][0]).decode
     for told in (body, answer("OK", data=RECEIPT_JSON, new=True)):
         assert decode(200, httpx.Headers(), told) == RECEIPT
 

@@ -143,7 +143,6 @@ def test_an_answer_without_a_good_signature_is_malformed(name: str) -> None:
     bodies = {"order": b'{"code_url":"weixin://wxpay/x"}', "certificates": b'{"data":[]}'}
     body = bodies.get(name) or hand.golden({"query": "order_open"}.get(name, name)).body
     spoiled = (
-        (httpx.Headers(), "it is not signed"),
         (hand.signed(body + b" "), "its signature is wrong"),
         (hand.signed(body, now_s=NOW_S - 300), "it was signed at another time"),
         (hand.signed(body, now_s=NOW_S + 300), "it was signed at another time"),
@@ -207,18 +206,22 @@ def test_a_refusal_by_the_rules_is_a_value_and_its_signature_good_if_any(
     status: int, told: str, code: str
 ) -> None:
     body = json.dumps({"code": told, "message": "why", "detail": {"field": 1}}).encode()
-    for headers in (httpx.Headers(), hand.signed(body)):
-        refusal = calls()["query"].decode(status, headers, body)
+    for unforged in (httpx.Headers(), hand.signed(body)):
+        refusal = calls()["query"].decode(status, unforged, body)
         assert isinstance(refusal, Refusal) and refusal.code == code
-    with pytest.raises(Malformed, match="its signature is wrong"):
-        calls()["query"].decode(status, hand.signed(b"forged"), body)
+    for headers, why in (
+        (hand.signed(b"forged"), "its signature is wrong"),
+        (hand.signed(body, serial="7B77373C"), "it is signed with an unknown key"),
+    ):
+        with pytest.raises(Malformed, match=why):
+            calls()["query"].decode(status, headers, body)
 
 
 def test_errors_that_merchants_published_are_read() -> None:
     with pytest.raises(Unauthorized) as told:
         answered("order", "sign_error", signed=False)
     assert cause(told.value) == "Unauthorized 401 SIGN_ERROR"
-    unknown = answered("refund", "refund_unknown", signed=False)
+    unknown = answered("refund", "refund_unknown")
     assert isinstance(unknown, Refusal) and unknown.code == "RESOURCE_NOT_EXISTS"
 
 

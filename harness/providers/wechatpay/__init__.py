@@ -72,6 +72,7 @@ from harness.providers.wechatpay.signing import (
     Stamp,
     authorization,
     doubt,
+    is_far,
     is_signed,
     seal_headers,
     serial_of,
@@ -210,6 +211,7 @@ def encode_no_such_path() -> tuple[int, dict[str, str], bytes]:
 # The wire below
 
 _JSON = "application/json"
+_FAR = "our clock and the provider's are five minutes apart or more"
 _REFUSALS = frozenset(get_args(RefusalCode))
 
 
@@ -274,6 +276,8 @@ def _refusal(
     except UNREADABLE:
         raise fault_of(status, str(status)) from None
     code, told = problem.known_code, f"{status} {problem.code}"
+    if code == "SIGN_ERROR" and is_far(headers, stamp.now_s):
+        raise Unauthorized(f"{told}: {_FAR}", status=status, code=code, what=_FAR)
     if code in TOO_OFTEN:
         raise RateLimited(told, status=status, code=code)
     if code in NOT_OURS:

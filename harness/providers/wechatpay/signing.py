@@ -120,6 +120,13 @@ def seal_headers(signer: Signer, stamp: Stamp, body: bytes) -> dict[str, str]:
     }
 
 
+def is_far(headers: Mapping[str, str], now_s: int) -> bool:
+    """Whether the sender's clock is so far off ours that neither takes what the other signs. The
+    word of an answer that nobody has proven: it is good for telling, and for nothing else."""
+    time = headers.get(_TIME_HEADER, "")
+    return bool(_WHOLE.fullmatch(time)) and abs(now_s - int(time)) >= SKEW_S
+
+
 def is_signed(headers: Mapping[str, str]) -> bool:
     """Whether it claims to be signed at all, rightly or wrongly."""
     return bool(headers.get(_SIGNATURE_HEADER))
