@@ -284,7 +284,9 @@ _PHRASES = {
 
 
 def said(told: str) -> str:
-    """The outcome that the user was told, "" when nothing."""
+    """The outcome that the user was told, "" when nothing: in a model's words, or as facts."""
+    if told.startswith("Payment "):
+        return told.rpartition(": ")[2].removesuffix(".")
     outcomes = [outcome for phrase, outcome in _PHRASES.items() if phrase in told]
     assert len(outcomes) == bool(told), told
     return "".join(outcomes)

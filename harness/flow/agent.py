@@ -3,29 +3,25 @@
 It is the only place that knows what each mitigation reorders. It names no provider and no clock.
 """
 
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
+from asyncio import CancelledError, Task
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import Field, dataclass, replace
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol
 
-from harness.flow import facts, guard
-from harness.flow.bill import legs_of, query_bill, settle_bill
-from harness.flow.facts import Facts
+from harness.flow import facts, held
+from harness.flow.bill import Sharing, legs_of, query_bill
+from harness.flow.deeds import Deed, GivingBack, Paying
 from harness.flow.flow import Chat, Flow
-from harness.flow.guard import Guarded, WishT
+from harness.flow.guard import Guarded
+from harness.flow.held import NO_MONEY
 from harness.flow.model import Models
-from harness.flow.payers import Payer, Payment, Refund, Session, Settlement, Stale
-from harness.flow.recover import resolve
+from harness.flow.payers import Payer, Payment
+from harness.flow.purse import Purse
+from harness.flow.reading import Reader, refusal
 from harness.flow.strategy import Strategy
-from harness.flow.wallet import Wallet
 from harness.flow.wish import AnyWish, QueryWish, RefundWish, SplitWish, Wish
-from harness.providers.call import Malformed, ProviderFault
+from harness.providers.call import ProviderFault
 from harness.record import Outcome
-
-T = TypeVar("T")
-
-TRIES = 2
-"""How often a model is asked before an answer that the guard stops ends the turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +31,8 @@ class Cast:
     models: Models
     payers: Sequence[Payer]
     """In the order of their lanes: a scenario knows providers by lane only."""
+    lanes: Sequence[str] = ()
+    """What the books of each of these payers go by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +53,15 @@ class Agent:
     def __init__(self, cast: Cast, strategy: Strategy, user: str, usual_method: str) -> None:
         self.receipts: list[Receipt] = []
         self._models = cast.models
-        self._payers = cast.payers
+        self._reader = Reader(cast.models)
         self._strategy = strategy
         self._user = user
-        self._wallets = [Wallet(payer, strategy, user, usual_method) for payer in cast.payers]
+        self._purse = Purse(cast.payers, cast.lanes, strategy, user, usual_method)
         self._usual_lane = len(cast.payers) - 1
 
     # Each of these is one turn of the chat. It returns what the user is told, "" when a provider's
-    # fault left nothing to tell.
+    # fault left nothing to tell. Where money moved and the model fails that is to tell of it, that
+    # is the facts as they are.
 
     async def pay(
         self, chat: Chat, wish: Wish, *, lane: int = 0, most_score: int | None = None
@@ -70,13 +69,13 @@ class Agent:
         """Pay what the user wishes, by the provider of that lane; by the last one, where the app
         has fewer. With `most_score` a model scores the wish beside the one that reads it, and what
         scores higher is declined."""
-        lane = min(lane, len(self._payers) - 1)
+        lane = min(lane, len(self._purse.payers) - 1)
 
         async def turn(flow: Flow) -> str:
-            self._wallets[self._usual_lane].warm(flow)
+            self._warm(flow, self._usual_lane)
             self._usual_lane = lane
-            scored = None if most_score is None else flow.fork(self._score(flow, wish))
-            read = await self._read(flow, wish)
+            scored = None if most_score is None else flow.fork(self._reader.score(flow, wish))
+            read = await self._reader.read(flow, wish)
 
             async def suspect() -> bool:
                 return scored is not None and await scored > (most_score or 0)
@@ -94,23 +93,26 @@ class Agent:
         method = receipt.payment.wish.method
 
         async def turn(flow: Flow) -> str:
-            self._wallets[receipt.lane].warm(flow)
-            await self._read(flow, wish)
+            self._warm(flow, receipt.lane)
+            await self._reader.read(flow, wish)
             return await self._refund(flow, receipt, wish)
 
         return await self._turn(chat, wish, method, turn)
 
     async def split(self, chat: Chat, wish: SplitWish, *, lane: int = 0) -> str:
         """Share a bill: every person pays a leg, and all legs are taken back when one fails."""
-        lane = min(lane, len(self._payers) - 1)
+        lane = min(lane, len(self._purse.payers) - 1)
 
         async def turn(flow: Flow) -> str:
-            legs = legs_of(_order_no(flow, self._user), self._user, await self._read(flow, wish))
-            whole = Payment(legs[0].bill, self._user, _as_payment(wish))
-            act = settle_bill(flow, self._payers[lane], legs)
-            good_end = self._payers[lane].good_end
-            told, outcome = await self._end(flow, act, facts.of_payment(whole), good_end)
-            self.receipts.append(Receipt(facts.reference(whole), whole, lane, outcome, legs))
+            read, at = await self._reader.read(flow, wish), lane
+            if flow.switched:
+                at, part = self._otherwise(flow, lane, _as_payment(read))
+                read = replace(read, method=part.method)
+            self._heed_devices(flow, at, read.method)
+            whole = Payment(_order_no(flow, self._user), self._user, _as_payment(read))
+            legs = legs_of(whole.order_no, self._user, read)
+            told, outcome = await self._end(flow, Sharing(flow, self._purse, at, whole, legs))
+            self.receipts.append(Receipt(facts.reference(whole), whole, at, outcome, legs))
             return told
 
         return await self._turn(chat, wish, wish.method, turn)
@@ -120,7 +122,7 @@ class Agent:
         receipt = next(r for r in self.receipts if r.reference == wish.reference)
 
         async def turn(flow: Flow) -> str:
-            await self._read(flow, wish)
+            await self._reader.read(flow, wish)
             return await self._query(flow, receipt)
 
         return await self._turn(chat, None, receipt.payment.wish.method, turn)
@@ -130,24 +132,15 @@ class Agent:
         one stands. What is asked for beyond that is declined, and nobody is sent anything."""
 
         async def turn(flow: Flow) -> str:
-            refusal = self._refusal(said)
-            if refusal:
-                return _decline(flow, refusal)
-            self._wallets[self._usual_lane].warm(flow)
-            return await self._fulfil(flow, await self._understand(flow, said), said)
+            refused = refusal(said, [receipt.reference for receipt in self.receipts])
+            if refused:
+                return _decline(flow, refused)
+            self._warm(flow, self._usual_lane)
+            return await self._fulfil(flow, await self._reader.understand(flow, said), said)
 
         return await self._turn(chat, None, "", turn)
 
     # What is done with a wish that was let through
-
-    def _refusal(self, said: str) -> str:
-        """What is told where no wish that a model could read from the words would pass the guard:
-        then none is asked. "" where one may."""
-        kinds, sums = guard.kinds_in(said), guard.sums_in(said)
-        if len(kinds) > 1 or len(sums) > 1:
-            return facts.ONE_BY_ONE
-        known = guard.names_any(said, [receipt.reference for receipt in self.receipts])
-        return "" if (kinds and sums) or known else facts.UNCLEAR
 
     async def _fulfil(self, flow: Flow, wish: AnyWish, said: str) -> str:
         match wish:
@@ -184,37 +177,38 @@ class Agent:
         flow: Flow,
         lane: int,
         wish: Wish,
-        suspect: Callable[[], Coroutine[Any, Any, bool]] | None = None,
+        suspect: Callable[[], Awaitable[bool]] | None = None,
     ) -> str:
+        if flow.switched:
+            lane, wish = self._otherwise(flow, lane, wish)
+        self._heed_devices(flow, lane, wish.method)
         payment = Payment(_order_no(flow, self._user), self._user, wish)
-
-        async def act() -> Settlement:
-            if suspect is not None and await suspect():
-                return Settlement("declined")
-            return await self._settle(flow, lane, payment)
-
-        good_end = self._payers[lane].good_end
-        told, outcome = await self._end(flow, act(), facts.of_payment(payment), good_end)
-        self.receipts.append(Receipt(facts.reference(payment), payment, lane, outcome))
+        paying = Paying(flow, self._purse, lane, payment, suspect)
+        told, outcome = await self._end(flow, paying)
+        made = paying.payment
+        self.receipts.append(Receipt(facts.reference(made), made, paying.lane, outcome))
         return told
 
     async def _refund(self, flow: Flow, receipt: Receipt, wish: RefundWish) -> str:
-        decision = await self._guarded(
-            flow, lambda: self._models.decide(flow, facts.case(receipt.payment, wish))
-        )
-
-        async def act() -> Settlement:
-            if not decision.approve:
-                return Settlement("declined")
-            return await self._give_back(flow, receipt, wish.amount_minor)
-
-        told, _ = await self._end(flow, act(), facts.of_refund(receipt.payment, wish), "refunded")
+        payment, lane = receipt.payment, receipt.lane
+        self._heed_devices(flow, lane, payment.wish.method)
+        decision = await self._reader.decide(flow, facts.case(payment, wish))
+        deed = GivingBack(flow, self._purse, lane, payment, wish, decision.approve)
+        try:
+            told, _ = await self._end(flow, deed)
+        except CancelledError:
+            deed.leave()
+            raise
         return told
 
     async def _query(self, flow: Flow, receipt: Receipt) -> str:
+        self._heed_devices(flow, receipt.lane, receipt.payment.wish.method)
         stands = await self._stands(flow, receipt)
         flow.outcome = "ok"
-        return await self._models.tell(flow, facts.of_payment(receipt.payment)(stands))
+        told = await self._models.tell(flow, facts.of_payment(receipt.payment)(stands))
+        if not receipt.legs:
+            held.show(flow, self._purse.lanes[receipt.lane], receipt.payment, told)
+        return told
 
     # The parts of a turn
 
@@ -230,99 +224,86 @@ class Agent:
             _note(flow, wish, method)
             try:
                 told = await turn(flow)
+            except Guarded as stopped:
+                # Whatever the guard stops, it stops before anything is sent.
+                flow.fail(stopped)
+                told = facts.UNSURE
             finally:
-                for wallet in self._wallets:
+                for wallet in self._purse.wallets:
                     wallet.settle(flow)
         return told
 
-    async def _read(self, flow: Flow, wish: WishT) -> WishT:
-        """The wish, understood by the model and let through by the guard."""
-
-        async def read() -> WishT:
-            return guard.allow(await self._models.read_wish(flow, wish.said()), wish)
-
-        return await self._guarded(flow, read)
-
-    async def _understand(self, flow: Flow, said: str) -> AnyWish:
-        """What the model makes of words that no wish is known behind, as far as they bear it."""
-
-        async def understand() -> AnyWish:
-            return guard.borne(await self._models.read_wish(flow, said), said)
-
-        return await self._guarded(flow, understand)
-
-    async def _score(self, flow: Flow, wish: Wish) -> int:
-        return (await self._guarded(flow, lambda: self._models.suspect(flow, wish.said()))).score
-
-    async def _guarded(self, flow: Flow, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """What the model answers; an answer that the guard stops is counted and asked for again."""
-        for _ in range(TRIES - 1):
-            try:
-                return await ask()
-            except Guarded:
-                flow.guarded += 1
-        try:
-            return await ask()
-        except Guarded:
-            flow.guarded += 1
-            raise
-
-    async def _end(
-        self, flow: Flow, act: Coroutine[Any, Any, Settlement], tell_of: Facts, hoped: Outcome
-    ) -> tuple[str, Outcome]:
+    async def _end(self, flow: Flow, deed: Deed) -> tuple[str, Outcome]:
         """Do what was asked for and tell the user how it ended: one after the other, or beside
-        each other on the bet that it ends as hoped."""
-        draft = None
-        if self._strategy.parallel_confirm:
-            draft = flow.fork(self._models.tell(flow, tell_of(hoped)))
-        settled = await act
-        if draft and settled.outcome == hoped:
-            told = await draft
-        else:
-            # A draft that tells of what did not happen was seen by nobody: it ends unread.
+        each other on the bet that it ends as hoped. Where the user cancels until then, it is taken
+        back, and told in the fewest words. It is told what came of the deed, even where the turn is
+        an error for want of a model to tell it."""
+        bet, draft, fault = deed.tells(deed.hoped), None, None
+        if self._strategy.parallel_confirm and not flow.cancelled:
+            draft = flow.fork(self._models.tell(flow, bet))
+        settled = await deed.act()
+        told = facts.plainly(deed.tells(settled.outcome))
+        if flow.cancelled:
             flow.corrections += draft is not None
-            told = await self._models.tell(flow, tell_of(settled.outcome))
+        else:
+            try:
+                told = await self._tell(flow, deed.tells(settled.outcome), bet, draft)
+            except ProviderFault as failed:
+                fault = failed
+        if flow.cancelled:
+            settled, fault = await deed.undo(settled), None
+            told = facts.plainly(deed.tells(settled.outcome))
         flow.outcome = settled.outcome
+        if fault is not None:
+            flow.fail(fault)
+        deed.show(told)
+        if settled.outcome == "unknown":
+            deed.follow()
         return told, settled.outcome
 
-    async def _settle(self, flow: Flow, lane: int, payment: Payment) -> Settlement:
-        """How the payment ends. No session at all is a fault of the turn: nothing was sent yet."""
-        pay = lambda session: self._authorize(flow, lane, session, payment)  # noqa: E731
-        settled = await _in_session(flow, self._wallets[lane], payment.wish.method, pay)
-        flow.fee_minor += settled.fee_minor  # Owed even if telling the user fails.
-        return settled
-
-    async def _authorize(
-        self, flow: Flow, lane: int, session: Session, payment: Payment
-    ) -> Settlement | Stale:
-        """A fault after the payment was sent leaves it open whether money moved, so the provider
-        is asked, and what it cannot tell is taken back."""
-        try:
-            return await self._payers[lane].authorize(flow, session, payment)
-        except ProviderFault:
-            # The call may have outlived its session; one that is still good is given out again.
-            again = lambda: self._wallets[lane].session(flow, session.method)  # noqa: E731
-            return await resolve(flow, self._payers[lane], again, session, payment)
+    async def _tell(self, flow: Flow, what: str, bet: str, draft: "Task[str] | None") -> str:
+        if draft is not None and what == bet:
+            return await draft
+        # A draft that tells of what did not happen was seen by nobody: it ends unread.
+        flow.corrections += draft is not None
+        return await self._models.tell(flow, what)
 
     async def _stands(self, flow: Flow, receipt: Receipt) -> Outcome:
-        payer = self._payers[receipt.lane]
+        payment, lane = receipt.payment, receipt.lane
         if receipt.legs:
-            return await query_bill(flow, payer, receipt.legs)
-        session = await self._wallets[receipt.lane].session(flow, receipt.payment.wish.method)
-        stands = await payer.query(flow, session, receipt.payment)
+            return await query_bill(flow, self._purse.payers[lane], receipt.legs)
+        stands = await self._purse.stands(flow, lane, payment)
+        known = held.held(flow, self._purse.lanes[lane], payment) or receipt.outcome
+        if known == "reversed" and stands and stands.outcome in _TAKEN_BACK:
+            return known
         return stands.outcome if stands else "unknown"
 
-    async def _give_back(self, flow: Flow, receipt: Receipt, amount_minor: int) -> Settlement:
-        """Sent again under the same number, a refund happens once: a fault is met by one retry.
-        No session at all is a fault of the turn: nothing was sent yet."""
-        payment, wallet = receipt.payment, self._wallets[receipt.lane]
-        refund = Refund(f"{payment.order_no}-r{flow.turn}", amount_minor)
-        send = lambda at: self._payers[receipt.lane].refund(flow, at, payment, refund)  # noqa: E731
-        await wallet.session(flow, payment.wish.method)
-        for _ in range(TRIES):
-            with suppress(ProviderFault):
-                return await _in_session(flow, wallet, payment.wish.method, send)
-        return Settlement("unknown")
+    def _warm(self, flow: Flow, lane: int) -> None:
+        self._purse.wallets[lane].warm(flow)
+
+    def _otherwise(self, flow: Flow, lane: int, wish: Wish) -> tuple[int, Wish]:
+        """The user, understood, takes the other way all the same."""
+        flow.switched = False
+        self._usual_lane, wish = self._purse.otherwise(lane, wish)
+        flow.method = wish.method
+        return self._usual_lane, wish
+
+    def _heed_devices(self, flow: Flow, lane: int, method: str) -> None:
+        """A session is good for one method: by it they can see a payment that was made with it."""
+        if not flow.storming:
+            return
+        flow.storming = False
+        seen = [
+            receipt.payment
+            for receipt in self.receipts
+            if (receipt.lane, receipt.payment.wish.method) == (lane, method) and not receipt.legs
+        ]
+        self._purse.storm(flow, lane, method, seen[-1] if seen else None)
+
+
+_TAKEN_BACK: tuple[Outcome, ...] = (*NO_MONEY, "refunded", "ordered")
+"""What providers call a payment that was taken back; of an order that nobody pays some tell no more
+than that it was made."""
 
 
 class Scenario(Protocol):
@@ -339,24 +320,6 @@ class Scenario(Protocol):
         """The payment method an app would guess before it has heard the user."""
 
     async def run(self, chat: Chat, agent: Agent) -> None: ...
-
-
-async def _in_session(
-    flow: Flow,
-    wallet: Wallet,
-    method: str,
-    send: Callable[[Session], Coroutine[Any, Any, Settlement | Stale]],
-) -> Settlement:
-    """Send it in the session at hand; one that the provider does not honour is renewed, once."""
-    session = await wallet.session(flow, method)
-    settled = await send(session)
-    if settled == "stale":
-        flow.stale_tokens += 1
-        wallet.forget(session)
-        settled = await send(await wallet.session(flow, method))
-    if settled == "stale":
-        raise Malformed("a session opened this moment is refused as stale")
-    return settled
 
 
 def _note(flow: Flow, wish: Wish | RefundWish | SplitWish | None, method: str) -> None:

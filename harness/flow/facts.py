@@ -20,7 +20,18 @@ ONE_BY_ONE = "I do one thing at a time. Please name one of them, and one amount.
 NO_SPLIT = "I cannot split a bill in this chat. Nothing was paid."
 NO_REFUND = "I cannot give a payment back in this chat. Nothing was given back."
 NO_SUCH = "I know no such payment of this chat. Nothing was given back."
+UNSURE = (
+    "I could not make sure of what you want. Nothing was paid, and nothing was given back. "
+    "Please say it once more."
+)
 """What the user is told in place of a model's words where nothing was done."""
+
+KEPT = "You took your wish back in time, and nothing was given back"
+
+
+def plainly(facts: str) -> str:
+    """What the user is told where no model tells it: the facts as they are."""
+    return f"{facts}."
 
 
 def reference(payment: Payment) -> str:

@@ -6,7 +6,7 @@ whether the other side is a mock, or what any wire says.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -16,8 +16,11 @@ import msgspec
 from msgspec import structs
 
 from harness import draws
-from harness.clock import Clock
+from harness.books import Beliefs
+from harness.clock import Clock, ClockName
+from harness.faults import USERS, Fault, Faults
 from harness.flow.inbox import Inbox, Notice
+from harness.flow.retry import Retries
 from harness.providers.call import Call, Endpoint, ProviderFault, Unreachable, cause
 from harness.providers.told import DrawKey, Told, name_draw
 from harness.providers.trace import TRACEPARENT
@@ -28,6 +31,9 @@ T = TypeVar("T")
 
 PATIENCE_S = 30.0
 """How long a call may take before the agent gives it up."""
+
+MOST_PAUSE_S: Mapping[ClockName, float] = {"virtual": 86_400.0, "real": 60.0}
+"""Between two tries of what nobody waits for; a run on the real clock ends only after the last."""
 
 NOTIFY = "notify"
 """The stage in which a turn waits for a provider's notice; it is no call of the app's."""
@@ -58,6 +64,20 @@ class World:
     tells_connections: bool = False
     """Whether the opening of a connection is told apart from the call that it was opened for, and
     pre-warming may open one ahead. On mocks it is not: there it takes no time worth telling."""
+    patience_s: float = PATIENCE_S
+    faults: Faults | None = None
+    """What goes wrong, where something is to: of it the agent is told what its user does."""
+    retries: Retries | None = None
+    """How often calls are sent again; None is never."""
+    beliefs: Beliefs | None = None
+    """What the app holds of its payments, where it is to be held against the books."""
+    struck: Counter[tuple[Fault, str]] = field(default_factory=Counter)
+    """How often users did each of what `faults` say, by the stage that they did it in."""
+
+    @property
+    def most_pause_s(self) -> float:
+        """However think times are scaled."""
+        return MOST_PAUSE_S[self.clock.name]
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):
@@ -110,6 +130,12 @@ class Flow:
     """The same in words that many turns can share; "" where nothing did."""
     traceparent: str = ""
     """Sent with every call, so that whoever serves them knows that they belong together."""
+    cancelled: bool = False
+    """The user does not want it any more."""
+    switched: bool = False
+    """The user takes another method, which nobody has heeded yet."""
+    storming: bool = False
+    """The user's other devices ask for the session that has just run out; nobody has heeded it."""
     spans: list[Span] = field(default_factory=list)
     _people: int = 0
     _busy_since: float = 0.0
@@ -117,7 +143,7 @@ class Flow:
     _forks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     async def call(
-        self, stage: str, call: Call[T], *, patience_s: float = PATIENCE_S, whole: bool = False
+        self, stage: str, call: Call[T], *, patience_s: float | None = None, whole: bool = False
     ) -> T:
         """Make the call, record its span under this stage, and return what it decodes to. `whole`
         says that it encloses what else is known of the turn.
@@ -127,13 +153,16 @@ class Flow:
         """
         self._attempts[stage] += 1
         attempt = self._attempts[stage]
+        key = DrawKey(self.world.round, self.conversation, self.turn, stage, attempt)
         if self.world.mocked:
-            key = DrawKey(self.world.round, self.conversation, self.turn, stage, attempt)
             name_draw(call.request, key)
+        faults = self.world.faults
+        meanwhile = () if faults is None else self._meanwhile(faults.at(call.provider, key), stage)
         if self.traceparent:
             call.request.headers[TRACEPARENT] = self.traceparent
         start = self.world.clock.now()
         try:
+            patience_s = self.world.patience_s if patience_s is None else patience_s
             took = await measure(self.world.transport, self.world.clock, call.request, patience_s)
         except asyncio.CancelledError:
             cut = self.now()
@@ -141,6 +170,9 @@ class Flow:
                 Span(stage, call.provider, start, cut, cut, cut, 0, attempt, None, whole=whole)
             )
             raise
+        if meanwhile:
+            self.switched |= "switches" in meanwhile
+            self.storming |= "storms" in meanwhile
         told = took.told
         start = self.begun(call.provider, took)
         self.spans.append(
@@ -158,6 +190,10 @@ class Flow:
         except ProviderFault as fault:
             self.spans[-1] = structs.replace(self.spans[-1], fault=cause(fault))
             raise
+
+    def attempts(self, stage: str) -> int:
+        """How often the turn has called in that stage."""
+        return self._attempts[stage]
 
     def begun(self, provider: str, took: Measured) -> float:
         """When a call had its connection, if the world tells that apart: then what opening it took
@@ -240,6 +276,12 @@ class Flow:
     async def sleep(self, seconds: float) -> None:
         await self.world.clock.sleep_until(self.now() + seconds)
 
+    async def pause(self, seconds: float) -> None:
+        """Wait with a further try of what nobody waits for: real-life seconds, scaled as think
+        times are."""
+        scaled = draws.microseconds(seconds * self.world.think_scale)
+        await self.sleep(min(scaled, self.world.most_pause_s))
+
     def now(self) -> float:
         return self.world.clock.now()
 
@@ -248,6 +290,11 @@ class Flow:
         return draws.uniform(
             self.world.seed, "scenario", self.world.round, self.conversation, self.turn, *what
         )
+
+    def fail(self, fault: ProviderFault) -> None:
+        """That fault leaves the user without the answer."""
+        self.outcome, self.cause = "error", cause(fault)
+        self.fault = f"{type(fault).__name__}: {fault}"
 
     async def join(self) -> None:
         """Wait for every fork, also those that forks begin. A provider's fault in one that nobody
@@ -258,6 +305,13 @@ class Flow:
             bug = None if fork.cancelled() else fork.exception()
             if bug is not None and not isinstance(bug, ProviderFault):
                 raise bug
+
+    def _meanwhile(self, struck: Sequence[Fault], stage: str) -> Sequence[Fault]:
+        """What the user does while a call is under way. Once the turn is over it is too late."""
+        doing = [fault for fault in struck if fault in USERS] if self.end is None else []
+        self.world.struck.update((fault, stage) for fault in doing)
+        self.cancelled |= "cancels" in doing
+        return doing
 
     def _preconnected(
         self, provider: str, start: float, end: float, status: int, fault: str = ""
@@ -272,15 +326,19 @@ class Flow:
             )
         )  # fmt: skip
 
-    async def cut(self) -> None:
-        """End every fork where it is, also those that forks begin; what they meet is no news."""
+    async def cut(self) -> bool:
+        """End every fork where it is, also those that forks begin; what they meet is no news.
+        Whether anything of the turn was still under way."""
+        open_ = self.end is None
         while forks := [fork for fork in self._forks if not fork.done()]:
+            open_ = True
             for fork in forks:
                 fork.cancel()
             await asyncio.wait(forks)
         for fork in self._forks:
             if not fork.cancelled():
                 fork.exception()
+        return open_
 
 
 @dataclass(slots=True)
@@ -312,8 +370,7 @@ class Chat:
         try:
             yield flow
         except ProviderFault as fault:
-            flow.outcome, flow.cause = "error", cause(fault)
-            flow.fault = f"{type(fault).__name__}: {fault}"
+            flow.fail(fault)
         flow.end = self.due = self.now()
 
     def now(self) -> float:

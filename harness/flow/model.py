@@ -10,6 +10,7 @@ import msgspec
 
 from harness.flow.flow import Flow
 from harness.flow.guard import Guarded
+from harness.flow.retry import again, passing
 from harness.flow.tools import TOOLS, read_wish
 from harness.flow.wish import AnyWish
 from harness.providers.call import Endpoint, Malformed
@@ -83,7 +84,9 @@ class Voice:
     completion_micro: float = 0.0
 
     async def ask(self, flow: Flow, stage: str, ask: Ask) -> Reply:
-        reply = await flow.call(stage, self.wire.chat(self.at, ask))
+        """To ask again does no harm: a model moves nothing."""
+        chat = lambda: flow.call(stage, self.wire.chat(self.at, ask))  # noqa: E731
+        reply = await again(flow, stage, chat, passing, self.model)
         if reply.usage:
             prompt, completion = reply.usage.prompt, reply.usage.completion
             flow.token_cost_micro += round(
@@ -118,12 +121,14 @@ class Models:
             raise Guarded(str(error)) from None
 
     async def tell(self, flow: Flow, facts: str) -> str:
-        """The confirmation in full. It is streamed, and held back until the payment is final."""
+        """The confirmation in full. It is streamed, and held back until the payment is final. There
+        is nothing to call for any more: what is called all the same is stopped, and counted."""
         ask = Ask(
             model=self.confirm.model, messages=[_TELL, Message("user", facts)], stream=True,
             include_usage=True,
         )  # fmt: skip
         reply = await self.confirm.ask(flow, "confirm", ask)
+        flow.guarded += bool(reply.tool_calls)
         if not reply.text:
             raise Malformed("a confirmation without text")
         return reply.text

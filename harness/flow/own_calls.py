@@ -3,6 +3,7 @@ the stage that it is made in when it is over. How they are caught is rerouted.py
 to know.
 """
 
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -83,9 +84,15 @@ class Calls:
             self.seed(name, attempt)
 
         try:
-            return await self._streamed(route, request, timeouts.get("read"), tell), seed
+            read_s = self._patience_s(timeouts.get("read"))
+            return await self._streamed(route, request, read_s, tell), seed
         finally:
             seed()
+
+    def _patience_s(self, own_s: float | None) -> float | None:
+        """A client that would wait without end has the world's patience, where that has an end."""
+        most_s = self._flow.world.patience_s
+        return own_s if own_s is not None or most_s == math.inf else most_s
 
     def _route(self, url: str) -> Route:
         try:

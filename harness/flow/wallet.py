@@ -55,15 +55,20 @@ class Wallet:
         if self._warm and self._warm[0] == method:
             warm, self._warm = self._warm[1], None
             try:
-                return self._keep(await warm)
+                return self._keep(flow, await warm)
             except ProviderFault:
                 pass  # A pre-warm that failed is as if it had never been tried.
-        return self._keep(await self._open(flow, method))
+        return self._keep(flow, await self._open(flow, method))
 
     def forget(self, session: Session) -> None:
         """The provider does not honour this session any more; it may still be refreshed."""
         if self._kept == session:
             self._kept = replace(session, expires_at=-math.inf)
+
+    def expire(self) -> None:
+        """The session that is kept has run out, whatever it says; it may still be refreshed."""
+        if self._kept is not None:
+            self.forget(self._kept)
 
     def settle(self, flow: Flow) -> None:
         """The turn is over: a warm session that it did not use is wasted."""
@@ -77,8 +82,11 @@ class Wallet:
         kept = self._kept
         return kept is not None and kept.method == method and flow.now() < kept.expires_at
 
-    def _keep(self, session: Session) -> Session:
-        self._kept = session
+    def _keep(self, flow: Flow, session: Session) -> Session:
+        """What comes once the turn is over, as for a user's other devices, is kept for a later turn
+        only where sessions are."""
+        if self._strategy.token_cache or flow.end is None:
+            self._kept = session
         return session
 
     def _open(self, flow: Flow, method: str) -> asyncio.Task[Session]:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.flow import facts
 from harness.flow.strategy import Strategy, all_strategies
 from harness.providers import wechat_ai
 from mocks.host import KEY
@@ -133,7 +134,7 @@ def test_a_verdict_that_breaks_its_schema_is_asked_for_again_and_then_an_error(
     played = play(BASELINE, BUY_AND_RETURN, troubles={**once, (1, "reason", 2): trouble})
     assert (played.outcomes[1], played.flows[1].guarded) == ("error", 2)
     assert played.flows[1].fault == "Guarded: the reason answer breaks its schema"
-    assert (played.told[1], played.books) == ("", [("alice-0", "paid")])
+    assert (played.told[1], played.books) == (facts.UNSURE, [("alice-0", "paid")])
 
 
 @pytest.mark.parametrize("trouble", [never_sent, overloaded, answer_lost])

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from harness.flow import facts
 from harness.flow.strategy import Strategy, all_strategies
 from harness.flow.wish import Wish
 from mocks.brain import SUSPECT_PAYEE
@@ -115,7 +116,7 @@ def test_a_score_that_breaks_its_schema_is_asked_for_again_and_then_stops_the_pa
     played = play(strategy, [scored(), 20.0, scored()], troubles=twice)
     assert (played.outcomes, played.flows[0].guarded) == (["error", "paid"], 2)
     assert played.flows[0].fault == "Guarded: the score answer breaks its schema"
-    assert (played.told[0], played.books) == ("", [("alice-1", "paid")])
+    assert (played.told[0], played.books) == (facts.UNSURE, [("alice-1", "paid")])
 
 
 @pytest.mark.parametrize("trouble", [never_sent, overloaded, answer_lost])

@@ -318,3 +318,13 @@ def test_a_bill_stands_as_all_its_legs_do(bill: SplitWish, stands: str) -> None:
 def test_a_bill_cannot_be_refunded_by_one_of_those_who_share_it() -> None:
     with pytest.raises(ValueError, match="cannot be refunded by one"):
         play(BASELINE, [BILL, 9.0, refund_of()])
+
+
+@pytest.mark.parametrize("fails", [1, 2, 3])
+def test_a_query_of_a_bill_that_fails_leaves_no_call_behind(fails: int) -> None:
+    """The others are waited for: each has ended when the turn has."""
+    troubles: Troubles = {(1, "query", fails): overloaded}
+    played = play(BASELINE, [BILL, 9.0, query_of()], troubles=troubles)
+    flow = played.flows[1]
+    assert (flow.outcome, len([of for of in flow.spans if of.stage == "query"])) == ("error", 3)
+    assert max(span.end for span in flow.spans) == flow.end

@@ -10,6 +10,7 @@ import pytest
 
 from harness.flow.payers import Payer, Payment, Refund, Settlement
 from harness.flow.payers.alipay_orders import AlipayOrdersV2, AlipayOrdersV3
+from harness.flow.payers.closing import PAUSES_S
 from harness.flow.recover import resolve
 from harness.flow.wish import Wish
 from harness.providers import alipay_ai, alipay_v3
@@ -157,7 +158,7 @@ def test_a_closing_that_fails_harms_no_turn_and_is_tried_again_when_asked_after(
         assert await till.query() == Settlement("ordered")
         await till.flow.join()
         assert till.states == ["voided"]
-        assert till.calls == ["pay", "close", "query", "close"]
+        assert till.calls == ["pay", *["close"] * (1 + len(PAUSES_S)), "query", "close"]
 
     on(story)
 
@@ -270,14 +271,28 @@ def test_a_refund_of_which_nothing_tells_is_left_open(on: Callable[[Story], None
     on(story)
 
 
-def test_a_number_of_other_terms_or_one_that_was_closed_is_no_order(
+def test_an_order_that_an_earlier_try_made_and_closed_was_ordered(
+    on: Callable[[Story], None],
+) -> None:
+    async def story(till: Till) -> None:
+        for _ in range(2):
+            assert await till.order() == Settlement("ordered")
+            await till.flow.join()
+        assert till.states == ["voided"]
+
+    on(story)
+
+
+def test_a_number_of_other_terms_or_one_that_was_given_up_is_no_order(
     on: Callable[[Story], None],
 ) -> None:
     async def story(till: Till) -> None:
         await till.order()
         await till.flow.join()
+        other = Payment("r1c2-1", "ada", WISH)
+        assert await till.void(other)
         with pytest.raises(Malformed, match="the order was refused"):
-            await till.order()
+            await till.order(other)
         with pytest.raises(Malformed, match="another amount"):
             await till.query(Payment("r1c2-0", "ada", Wish(4581, "CNY", "noodles", "card")))
 

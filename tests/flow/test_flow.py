@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
 from harness import draws
-from harness.clock import VirtualClock, run
-from harness.flow.flow import Chat, Flow, World
+from harness.clock import ClockName, VirtualClock, run
+from harness.flow.flow import MOST_PAUSE_S, Chat, Flow, World
 from harness.providers.call import Call, Malformed, Overloaded, Unreachable
 from harness.providers.told import DRAW_HEADER, TOLD_HEADER, Told, encode_told
 
@@ -90,6 +91,38 @@ def test_think_times_are_scaled(scale: float, due: float) -> None:
         return chat.now()
 
     assert run("virtual", main()) == due
+
+
+class Slowly(VirtualClock):
+    """It says that nothing jumps on it."""
+
+    name: ClockName = "real"
+
+
+@pytest.mark.parametrize(
+    ("clock", "scale", "pause_s", "waits_s"),
+    [
+        (VirtualClock, 1.0, 86_400.0, 86_400.0),
+        (VirtualClock, 0.5, 86_400.0, 43_200.0),
+        (VirtualClock, 0.0, 86_400.0, 0.0),
+        (VirtualClock, 1000.0, 5.0, 5000.0),
+        (VirtualClock, 1000.0, 86_400.0, MOST_PAUSE_S["virtual"]),
+        (Slowly, 1.0, 5.0, 5.0),
+        (Slowly, 1.0, 86_400.0, MOST_PAUSE_S["real"]),
+        (Slowly, 0.0001, 86_400.0, 8.64),
+        (Slowly, 1000.0, 5.0, MOST_PAUSE_S["real"]),
+    ],
+)
+def test_a_pause_is_scaled_and_nobody_waits_for_a_day_of_real_time(
+    clock: Callable[[], VirtualClock], scale: float, pause_s: float, waits_s: float
+) -> None:
+    async def main() -> float:
+        world = replace(_world(think_scale=scale), clock=clock())
+        flow = Flow(world, 7, 0, 0.0, 0.0)
+        await flow.pause(pause_s)
+        return flow.now()
+
+    assert run("virtual", main()) == waits_s
 
 
 def test_time_that_a_turn_comes_late_counts_from_its_due_time() -> None:

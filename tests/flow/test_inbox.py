@@ -10,6 +10,7 @@ import pytest
 from harness.clock import VirtualClock, run
 from harness.flow.flow import NOTIFY, Flow, World
 from harness.flow.inbox import Inbox, Notice
+from harness.record import Outcome
 
 T = TypeVar("T")
 
@@ -162,6 +163,77 @@ def test_nothing_is_kept_of_an_order_whose_news_was_told() -> None:
             await deliver(app, f"e-{n} o-{n}")
             await app.next(f"o-{n}")
         assert (len(app._news), len(app._waiting)) == (0, 0)
+
+    virtually(main())
+
+
+def test_only_so_much_is_kept_however_long_the_app_runs() -> None:
+    async def main() -> None:
+        app = Inbox("http://app/notices", kept=3, kept_unread=2)
+        app.register("bank", lambda request: heeds(request.content.decode()))
+        waits = asyncio.create_task(app.next("first"))
+        await asyncio.sleep(1.0)
+        for n in range(9):
+            await deliver(app, f"{n} o-{n} refunded")
+        assert set(app._news) == {"o-7", "o-8", "first"}
+        assert (len(app._seen._names), len(app._back._names)) == (3, 3)
+        for n in (6, 7, 8):
+            await deliver(app, f"{n} o-{n} refunded")
+        assert app.repeated == 3
+        await deliver(app, "9 first paid")
+        assert (await waits).event_id == "9"  # Whoever waits is told, however much came before.
+        assert "first" not in app._news
+
+    virtually(main())
+
+
+# Money that is back stays back
+
+
+def heeds(text: str) -> tuple[Notice | None, httpx.Response]:
+    event, order_no, outcome = text.split()
+    known: dict[str, Outcome] = {"paid": "paid", "refunded": "refunded", "reversed": "reversed"}
+    return Notice(event, order_no, known[outcome]), httpx.Response(204)
+
+
+@pytest.mark.parametrize(
+    ("came", "told", "outdated"),
+    [
+        (["1 o paid", "2 o refunded"], ["2"], 1),
+        (["2 o refunded", "1 o paid"], ["2"], 1),
+        (["2 o reversed", "1 o paid", "1 o paid"], ["2"], 1),
+        (["2 o refunded", "1 o paid", "3 o refunded"], ["2", "3"], 1),
+        (["1 o paid", "2 o refunded", "3 o refunded"], ["2", "3"], 1),
+        (["2 o refunded", "1 p paid"], ["2"], 0),
+        (["1 o paid", "2 o paid"], ["1", "2"], 0),
+    ],
+)
+def test_what_was_so_before_the_money_went_back_is_acknowledged_and_told_nobody(
+    came: list[str], told: list[str], outdated: int
+) -> None:
+    async def main() -> None:
+        app = Inbox("http://app/notices")
+        app.register("bank", lambda request: heeds(request.content.decode()))
+        assert [await deliver(app, text) for text in came] == [204] * len(came)
+        assert [(await app.next("o")).event_id for _ in told] == told
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(100):
+                await app.next("o")
+        assert app.outdated == outdated
+
+    virtually(main())
+
+
+def test_news_that_was_told_before_the_money_went_back_is_not_told_again() -> None:
+    async def main() -> None:
+        app = Inbox("http://app/notices")
+        app.register("bank", lambda request: heeds(request.content.decode()))
+        await deliver(app, "1 o paid")
+        assert (await app.next("o")).outcome == "paid"
+        for text in ("2 o refunded", "1 o paid", "3 o paid"):
+            await deliver(app, text)
+        assert (await app.next("o")).outcome == "refunded"
+        assert (app.repeated, app.outdated, app._news) == (1, 1, {})
 
     virtually(main())
 

@@ -247,8 +247,6 @@ def test_an_expired_session_is_stale_and_moves_no_money_until_it_is_refreshed(
         refund = Refund("a", 1)
         assert await payer.authorize(flow, old, other(1)) == "stale"
         assert await payer.refund(flow, old, PAYMENT, refund) == "stale"
-        assert await payer.query(flow, old, PAYMENT) is None
-        assert not await payer.void(flow, old, PAYMENT)
         assert till.books() == [("r1c2-0", "paid", 0)]
         new = await payer.refresh_session(flow, PAYMENT.user, old)
         assert (new.method, new.expires_at) == (old.method, flow.now() + 900.0)
@@ -256,6 +254,22 @@ def test_an_expired_session_is_stale_and_moves_no_money_until_it_is_refreshed(
         assert await payer.refund(flow, new, PAYMENT, refund) == Settlement(
             "refunded", FEES[provider]
         )
+
+    at_till(provider, story)
+
+
+@WITH_SESSIONS
+def test_a_query_and_a_void_in_a_session_that_ended_are_done_in_another(provider: str) -> None:
+    async def story(till: Till) -> None:
+        old = await till.session()
+        await till.payer.authorize(till.flow, old, PAYMENT)
+        await till.flow.sleep(900.0)
+        told = await till.payer.query(till.flow, old, PAYMENT)
+        assert told == Settlement("paid", FEES[provider])
+        assert await till.payer.void(till.flow, old, PAYMENT)
+        assert till.books() == [("r1c2-0", "voided", 0)]
+        stages = [stage for stage in till.door.stages() if stage != "key"]
+        assert stages[2:] == ["query", "session", "query", "reverse", "session", "reverse"]
 
     at_till(provider, story)
 

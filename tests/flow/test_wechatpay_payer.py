@@ -179,7 +179,18 @@ def test_an_order_that_was_closed_was_ordered_and_one_that_nobody_made_is_unknow
         await flow.join()
         assert await app.payer.query(flow, SESSION, LUNCH) == Settlement("ordered")
         assert await app.payer.void(flow, SESSION, LUNCH)
-        assert not await app.payer.void(flow, SESSION, replace(LUNCH, order_no="alice-9"))
+
+    visit(story)
+
+
+def test_an_order_that_nobody_knows_is_made_and_closed_so_that_it_never_comes() -> None:
+    async def story(app: App) -> None:
+        flow = app.flow()
+        assert await app.payer.void(flow, SESSION, LUNCH)
+        assert app.states() == {"alice-0": "voided"}
+        assert [span.stage for span in flow.spans if span.stage != "sign"] == ["reverse"] * 3
+        assert await app.payer.authorize(flow, SESSION, LUNCH) == Settlement("ordered")
+        assert app.states() == {"alice-0": "voided"}
 
     visit(story)
 
@@ -294,12 +305,12 @@ def test_a_fault_in_the_order_is_the_provider_s(
 
 
 @pytest.mark.parametrize(
-    ("trouble", "outcome"), [(answer_lost, "ordered"), (never_came, "unknown")]
+    ("trouble", "outcome"), [(answer_lost, "ordered"), (never_came, "reversed")]
 )
 def test_an_order_whose_answer_was_lost_is_found_and_closed(
     trouble: Callable[[httpx.Request, Answer], Awaitable[httpx.Response]], outcome: str
 ) -> None:
-    """One that never came may still come: it is not said to be void."""
+    """One that never came may still come: its number is taken, and closed."""
 
     async def story(app: App) -> None:
         flow = app.flow()
@@ -313,7 +324,7 @@ def test_an_order_whose_answer_was_lost_is_found_and_closed(
         settled = await resolve(flow, app.payer, again, SESSION, LUNCH)
         await flow.join()
         assert settled.outcome == outcome
-        assert app.states() == ({"alice-0": "voided"} if outcome == "ordered" else {})
+        assert app.states() == {"alice-0": "voided"}
 
     visit(story)
 

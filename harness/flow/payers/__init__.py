@@ -71,7 +71,8 @@ class Payer(Protocol):
         """Without sessions there is nothing to warm or to keep, and `open_session` calls nobody."""
 
     async def start(self, flow: Flow) -> None:
-        """What the app does once, before its first user comes."""
+        """What the app does once, before its first user comes. What a provider that is down for the
+        moment cannot give then is asked for again by whoever needs it."""
 
     async def open_session(self, flow: Flow, user: str, method: str) -> Session: ...
 

@@ -4,28 +4,32 @@ It knows no wire format. There are no sessions. What the user's client answers i
 be a payment, as Alipay says of its own: a signed notice of this app's order is, or a query.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable
 
 import httpx
 
-from harness.clock import unix_s
 from harness.flow.flow import Flow
 from harness.flow.inbox import Inbox, Notice
 from harness.flow.payers import Payment, Refund, Session, Settlement, Stale, sessionless
+from harness.flow.payers.trades import give_back
 from harness.flow.wish import Wish
 from harness.providers import alipay_ai as wire
 from harness.providers.alipay_ai import trade
-from harness.providers.call import Endpoint, Malformed, Unreachable, code_name
+from harness.providers.call import Call, Endpoint, Malformed, RateLimited, Unreachable, code_name
 from harness.record import Outcome
 
 NOTICE_PATIENCE_S = 10.0
 """How long the app waits for the notice before it asks."""
 
+KEPT_ORDERS = 100_000
+"""Of the newest; of an older one no notice is believed any more."""
+
 _APPROVE = "approve"
 
 
 class AlipayAi:
-    """One app's client. It keeps every order that it signed, as any of them may be told of at any
+    """One app's client. It keeps the orders that it signed, as any of them may be told of at any
     time, and more than once."""
 
     good_end: Outcome = "paid"
@@ -35,7 +39,7 @@ class AlipayAi:
         """`approval_s` is how long a person takes to approve, by their luck."""
         self._at = at
         self._approval_s = approval_s
-        self._orders: dict[str, Wish] = {}
+        self._orders: OrderedDict[str, Wish] = OrderedDict()
         self._notify_url = inbox.register(wire.NAME, self._receive)
 
     async def start(self, flow: Flow) -> None:
@@ -65,16 +69,22 @@ class AlipayAi:
                 raise Malformed(f"the order was refused: {code_name(told.sub_code)}")
         else:
             notice = await flow.notice(wire.NAME, payment.order_no, patience_s=NOTICE_PATIENCE_S)
-            if notice is not None:
+            # One that tells of no end yet is no answer to how it ends.
+            if notice is not None and notice.outcome != "unknown":
                 return Settlement(notice.outcome, notice.fee_minor)
-        settled = await self.query(flow, session, payment)
+        try:
+            settled = await self.query(flow, session, payment)
+        except RateLimited:
+            # It is the question that was turned away: whoever takes it for the payment would ask
+            # the user to approve once more.
+            settled = None
         if settled is None:
             raise Unreachable("neither a notice nor the query told how the payment stands")
         return settled
 
     async def query(self, flow: Flow, session: Session, payment: Payment) -> Settlement | None:
         asked = trade.Query(out_trade_no=payment.order_no)
-        told = await flow.call("query", wire.ask(self._at, asked, _timestamp(flow)))
+        told = await flow.call("query", self._ask(flow, asked))
         if isinstance(told, trade.Refusal) or told.trade_status in ("", "WAIT_BUYER_PAY"):
             return None
         if told.total_amount != trade.yuan(payment.wish.amount_minor):
@@ -86,27 +96,21 @@ class AlipayAi:
 
     async def void(self, flow: Flow, session: Session, payment: Payment) -> bool:
         asked = trade.Cancel(out_trade_no=payment.order_no)
-        told = await flow.call("reverse", wire.ask(self._at, asked, _timestamp(flow)))
+        told = await flow.call("reverse", self._ask(flow, asked))
         return isinstance(told, trade.Reply) and told.retry_flag == "N"
 
     async def refund(
         self, flow: Flow, session: Session, payment: Payment, refund: Refund
     ) -> Settlement | Stale:
-        asked = trade.Refund(
-            refund_amount=trade.yuan(refund.amount_minor),
-            out_trade_no=payment.order_no,
-            out_request_no=refund.refund_no,
-        )
-        told = await flow.call("refund", wire.ask(self._at, asked, _timestamp(flow)))
-        if isinstance(told, trade.Reply):
-            # "N" says that this very refund was made before.
-            return Settlement("refunded", trade.fee_minor(told))
-        if told.sub_code in trade.REFUND_FORBIDDEN:
-            return Settlement("declined")
-        raise Malformed(f"refund refused: {code_name(told.sub_code)}")
+        return await give_back(flow, self._ask, payment, refund)
+
+    def _ask(self, flow: Flow, biz: trade.Biz) -> Call[trade.Reply | trade.Refusal]:
+        return wire.ask(self._at, biz, trade.beijing(flow.world.clock.unix_s()))
 
     def _signed(self, flow: Flow, payment: Payment) -> str:
         wish = self._orders[payment.order_no] = payment.wish
+        if len(self._orders) > KEPT_ORDERS:
+            self._orders.popitem(last=False)
         order = trade.AppPay(
             out_trade_no=payment.order_no,
             total_amount=trade.yuan(wish.amount_minor),
@@ -116,7 +120,8 @@ class AlipayAi:
             product_code="QUICK_MSECURITY_PAY",
         )
         with flow.step("sign"):
-            return wire.sign_order(self._at, order, _timestamp(flow), self._notify_url)
+            timestamp = trade.beijing(flow.world.clock.unix_s())
+            return wire.sign_order(self._at, order, timestamp, self._notify_url)
 
     def _receive(self, request: httpx.Request) -> tuple[Notice | None, httpx.Response]:
         """Believed only if Alipay signed it, and it is of an order that this app made, as it made
@@ -140,7 +145,3 @@ def _outcome(told: trade.Notice) -> Outcome:
     if told.trade_status in ("TRADE_SUCCESS", "TRADE_FINISHED"):
         return "paid"
     return "declined" if told.trade_status == "TRADE_CLOSED" else "unknown"
-
-
-def _timestamp(flow: Flow) -> str:
-    return trade.beijing(unix_s(flow.world.clock))

@@ -5,30 +5,32 @@ real sandbox a trade does not exist before its code is scanned: that one does no
 nothing is open, so it ends well whatever is asked of it.
 """
 
-from collections.abc import Callable
 from hashlib import blake2b
 
-from harness.clock import unix_s
 from harness.flow.flow import Flow
 from harness.flow.payers import Payment, Refund, Session, Settlement, Stale, sessionless
+from harness.flow.payers.closing import Closing
+from harness.flow.payers.trades import Asking, give_back
 from harness.providers import alipay_ai, alipay_v3
 from harness.providers.alipay_ai import trade
-from harness.providers.call import Call, Endpoint, Malformed, Unreachable, code_name
+from harness.providers.call import Call, Endpoint, Malformed, code_name
 from harness.record import Outcome
-
-Asking = Callable[[Flow, trade.Biz], Call[trade.Reply | trade.Refusal]]
 
 GOOD_FOR = "5m"
 """How long a code can be paid; 5m is the least that Alipay recommends."""
 PRODUCT = "QR_CODE_OFFLINE"
 
 _UNKNOWN = "ACQ.TRADE_NOT_EXIST"
+_NOT_OPEN = (_UNKNOWN, "ACQ.TRADE_STATUS_ERROR", "ACQ.TRADE_HAS_CLOSE")
+"""What is said of a trade that cannot be closed because it is not open."""
+_ENDED = (trade.PAID_BEFORE, "ACQ.TRADE_HAS_CLOSE")
+"""What is said of an order that an earlier try has made."""
 _NOT_IN_SUBJECT = str.maketrans("/=&", "   ")
 """What Alipay does not take there."""
 
 
 class AlipayOrders:
-    """One app's client, on the wire that `ask` speaks. It keeps which orders are being closed."""
+    """One app's client, on the wire that `ask` speaks."""
 
     good_end: Outcome = "ordered"
     has_sessions = False
@@ -37,7 +39,7 @@ class AlipayOrders:
         self._provider = provider
         self._at = at
         self._ask = ask
-        self._closing: set[str] = set()
+        self._closing = Closing(self._close)
 
     async def start(self, flow: Flow) -> None:
         """The keys are there: nothing is fetched."""
@@ -55,7 +57,7 @@ class AlipayOrders:
         told = await flow.call("pay", self._ask(flow, _order(payment)))
         if isinstance(told, trade.Refusal):
             return await self._refused(flow, session, payment, told)
-        self._close_beside(flow, payment)
+        self._closing.beside(flow, payment)
         return Settlement("ordered")
 
     async def query(self, flow: Flow, session: Session, payment: Payment) -> Settlement | None:
@@ -67,19 +69,16 @@ class AlipayOrders:
         if told.total_amount != trade.yuan(payment.wish.amount_minor):
             raise Malformed("the trade is of another amount")
         if told.trade_status == "WAIT_BUYER_PAY":
-            self._close_beside(flow, payment)
+            self._closing.beside(flow, payment)
             return Settlement("ordered")
         closed: Outcome = "refunded" if told.send_pay_date else "ordered"
         outcome: Outcome = closed if told.trade_status == "TRADE_CLOSED" else "paid"
         return Settlement(outcome, trade.fee_minor(told))
 
     async def void(self, flow: Flow, session: Session, payment: Payment) -> bool:
-        """Closes what is open, and gives back what was paid."""
-        asked = trade.Cancel(out_trade_no=payment.order_no)
-        told = await flow.call("reverse", self._ask(flow, asked))
-        if isinstance(told, trade.Refusal):
-            return told.sub_code == _UNKNOWN
-        return told.retry_flag == "N"
+        """Closes what is open, and gives back what was paid. Where that is not sure, what is open
+        is closed beside the turn."""
+        return await self._closing.unless_ended(flow, payment, self._end(flow, payment))
 
     async def refund(
         self, flow: Flow, session: Session, payment: Payment, refund: Refund
@@ -88,20 +87,7 @@ class AlipayOrders:
         stands = await self.query(flow, session, payment)
         if stands is None or stands.outcome not in ("paid", "refunded"):
             return Settlement("declined")
-        asked = trade.Refund(
-            refund_amount=trade.yuan(refund.amount_minor),
-            out_trade_no=payment.order_no,
-            out_request_no=refund.refund_no,
-        )
-        told = await flow.call("refund", self._ask(flow, asked))
-        if isinstance(told, trade.Refusal):
-            if told.sub_code in trade.REFUND_FORBIDDEN:
-                return Settlement("declined")
-            raise Malformed(f"refund refused: {code_name(told.sub_code)}")
-        # "N" is of a refund that was made before, or of one that is not made yet.
-        if told.fund_change != "Y" and not await self._is_back(flow, payment, refund):
-            raise Unreachable("nothing tells that the money is on its way back")
-        return Settlement("refunded", trade.fee_minor(told))
+        return await give_back(flow, self._ask, payment, refund)
 
     async def _refused(
         self, flow: Flow, session: Session, payment: Payment, why: trade.Refusal
@@ -109,29 +95,23 @@ class AlipayOrders:
         if why.sub_code in trade.DECLINES:
             return Settlement("declined")
         settled = None
-        if why.sub_code == trade.PAID_BEFORE:
+        if why.sub_code in _ENDED:
             settled = await self.query(flow, session, payment)
         if settled is None:
             raise Malformed(f"the order was refused: {code_name(why.sub_code)}")
         return settled
 
-    def _close_beside(self, flow: Flow, payment: Payment) -> None:
-        """Nobody waits for it, and no two close one order."""
-        if payment.order_no not in self._closing:
-            self._closing.add(payment.order_no)
-            flow.fork(self._close(flow, payment))
+    async def _end(self, flow: Flow, payment: Payment) -> bool:
+        asked = trade.Cancel(out_trade_no=payment.order_no)
+        told = await flow.call("reverse", self._ask(flow, asked))
+        if isinstance(told, trade.Refusal):
+            return told.sub_code == _UNKNOWN
+        return told.retry_flag == "N"
 
-    async def _close(self, flow: Flow, payment: Payment) -> None:
+    async def _close(self, flow: Flow, payment: Payment) -> bool:
         asked = trade.Close(out_trade_no=payment.order_no)
-        try:
-            await flow.call("close", self._ask(flow, asked))
-        finally:
-            self._closing.discard(payment.order_no)
-
-    async def _is_back(self, flow: Flow, payment: Payment, refund: Refund) -> bool:
-        asked = trade.RefundQuery(out_request_no=refund.refund_no, out_trade_no=payment.order_no)
-        told = await flow.call("refund", self._ask(flow, asked))
-        return isinstance(told, trade.Reply) and told.refund_status == "REFUND_SUCCESS"
+        told = await flow.call("close", self._ask(flow, asked))
+        return isinstance(told, trade.Reply) or told.sub_code in _NOT_OPEN
 
 
 class AlipayOrdersV2(AlipayOrders):
@@ -139,7 +119,7 @@ class AlipayOrdersV2(AlipayOrders):
 
     def __init__(self, at: Endpoint) -> None:
         def ask(flow: Flow, biz: trade.Biz) -> Call[trade.Reply | trade.Refusal]:
-            return alipay_ai.ask(at, biz, trade.beijing(unix_s(flow.world.clock)))
+            return alipay_ai.ask(at, biz, trade.beijing(flow.world.clock.unix_s()))
 
         super().__init__(alipay_ai.NAME, at, ask)
 
@@ -147,7 +127,7 @@ class AlipayOrdersV2(AlipayOrders):
 class AlipayOrdersV3(AlipayOrders):
     def __init__(self, at: Endpoint) -> None:
         def ask(flow: Flow, biz: trade.Biz) -> Call[trade.Reply | trade.Refusal]:
-            now_s = unix_s(flow.world.clock)
+            now_s = flow.world.clock.unix_s()
             return alipay_v3.ask(at, biz, int(now_s * 1000), _nonce(biz, now_s))
 
         super().__init__(alipay_v3.NAME, at, ask)

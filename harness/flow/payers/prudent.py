@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from harness.flow.flow import Flow
-from harness.flow.payers import Connects, Payer, Payment, Refund, Session, Settlement, Stale
+from harness.flow.payers import Payer, Payment, Refund, Session, Settlement, Stale
+from harness.flow.payers.around import Around
 from harness.flow.wish import Wish
-from harness.record import Outcome
 
 PREFIX_JOINT = "_"
 """Letters, digits and this are what every provider takes in an order number."""
 
 
-class Prudent:
+class Prudent(Around):
     """A payer for real endpoints. What goes back is as large a part of the least amount as was
     asked for of the wish."""
 
@@ -23,25 +23,10 @@ class Prudent:
         another is paid in the first."""
         if not least_minor:
             raise ValueError("no currency may be ordered in")
-        self._payer = payer
+        super().__init__(payer)
         self._prefix = prefix
         self._least_minor = dict(least_minor)
         self._noted: set[str] = set()
-
-    @property
-    def good_end(self) -> Outcome:
-        return self._payer.good_end
-
-    @property
-    def has_sessions(self) -> bool:
-        return self._payer.has_sessions
-
-    async def start(self, flow: Flow) -> None:
-        await self._payer.start(flow)
-
-    async def connect(self, flow: Flow) -> None:
-        if isinstance(self._payer, Connects):
-            await self._payer.connect(flow)
 
     async def open_session(self, flow: Flow, user: str, method: str) -> Session:
         return await self._payer.open_session(flow, user, method)

@@ -5,7 +5,6 @@ made, and the number that a phone could pay is shown to nobody. A transaction is
 and by the time that it was sent with, so a second try of an order has the time of the first.
 """
 
-from harness.clock import unix_s
 from harness.flow.flow import Flow
 from harness.flow.payers import Payment, Refund, Session, Settlement, Stale, sessionless
 from harness.providers import unionpay as wire
@@ -136,7 +135,7 @@ class Unionpay:
         return made.orig_resp_code in GOOD and made.txn_amt in ("", str(amount_minor))
 
     async def _ask(self, flow: Flow, stage: str, asked: Asked) -> wire.Reply:
-        return await flow.call(stage, wire.ask(self._at, asked, unix_s(flow.world.clock)))
+        return await flow.call(stage, wire.ask(self._at, asked, flow.world.clock.unix_s()))
 
     def _order(self, flow: Flow, payment: Payment) -> NewOrder:
         number, wish = order_id(payment.order_no), payment.wish
@@ -149,7 +148,7 @@ class Unionpay:
 
     def _sent(self, flow: Flow, number: str) -> float:
         """When the transaction of that number was first sent, which is now for a new one."""
-        sent_s = self._sent_s.setdefault(number, unix_s(flow.world.clock))
+        sent_s = self._sent_s.setdefault(number, flow.world.clock.unix_s())
         if len(self._sent_s) > KEPT_TIMES:
             del self._sent_s[next(iter(self._sent_s))]
         return sent_s

@@ -4,11 +4,16 @@ The token is good for the whole app. Here each wallet asks for its own, as for a
 user: an app that shares one has fewer cold payments than this shows.
 """
 
+from collections.abc import Callable
+
 from harness.flow.flow import Flow
 from harness.flow.payers import Payment, Refund, Session, Settlement, Stale
 from harness.providers import unionpay_ai as wire
-from harness.providers.call import Endpoint, Malformed
+from harness.providers.call import Call, Endpoint, Malformed, Overloaded, ProviderFault
 from harness.record import Outcome
+
+Asking = Callable[[Endpoint, str, str], Call[wire.Payment | wire.Refusal]]
+"""A call with an access token, of an order number."""
 
 _OUTCOMES: dict[wire.State, Outcome] = {
     "succeeded": "paid",
@@ -47,14 +52,14 @@ class UnionpayAi:
             return _settlement(told)
         if told.kind == "invalid-token":
             return "stale"
-        raise Malformed(f"payment refused: {told.kind}")
+        raise _fault("payment refused", told)
 
     async def query(self, flow: Flow, session: Session, payment: Payment) -> Settlement | None:
-        told = await flow.call("query", wire.query(self._at, session.token, payment.order_no))
+        told = await self._ask(flow, "query", wire.query, session, payment)
         return _settlement(told) if isinstance(told, wire.Payment) else None
 
     async def void(self, flow: Flow, session: Session, payment: Payment) -> bool:
-        told = await flow.call("reverse", wire.cancel(self._at, session.token, payment.order_no))
+        told = await self._ask(flow, "reverse", wire.cancel, session, payment)
         return isinstance(told, wire.Payment) and told.status == "canceled"
 
     async def refund(
@@ -71,11 +76,27 @@ class UnionpayAi:
             return Settlement("declined")
         if told.kind == "invalid-token":
             return "stale"
-        raise Malformed(f"refund refused: {told.kind}")
+        raise _fault("refund refused", told)
+
+    async def _ask(
+        self, flow: Flow, stage: str, of: Asking, session: Session, payment: Payment
+    ) -> wire.Payment | wire.Refusal:
+        """One that says nothing of a token that is not honoured: it is done with another, once."""
+        told = await flow.call(stage, of(self._at, session.token, payment.order_no))
+        if isinstance(told, wire.Refusal) and told.kind == "invalid-token":
+            session = await self._token(flow, "session", session.method)
+            told = await flow.call(stage, of(self._at, session.token, payment.order_no))
+        return told
 
     async def _token(self, flow: Flow, stage: str, method: str) -> Session:
         token = await flow.call(stage, wire.ask_token(self._at))
         return Session(token.access_token, method, flow.now() + token.expires_in)
+
+
+def _fault(what: str, told: wire.Refusal) -> ProviderFault:
+    """A key in use is one of an earlier try that is still under way."""
+    kind = Overloaded if told.kind == "key-in-use" else Malformed
+    return kind(f"{what}: {told.kind}")
 
 
 def _payment(payment: Payment) -> wire.NewPayment:

@@ -4,9 +4,20 @@ import asyncio
 
 from harness.flow.flow import Flow
 from harness.flow.payers import Payment, Refund, Session, Settlement, Stale
+from harness.flow.retry import again, passing
 from harness.providers import wechat_ai as wire
-from harness.providers.call import Call, Endpoint, Malformed, Unauthorized
+from harness.providers.call import (
+    Call,
+    Endpoint,
+    Malformed,
+    ProviderFault,
+    RateLimited,
+    Unauthorized,
+)
 from harness.record import Outcome
+
+KEPT_SPENT = 10_000
+"""Of the newest refresh tokens that were sent."""
 
 _OUTCOMES: dict[wire.State, Outcome] = {
     "paid": "paid",
@@ -31,9 +42,16 @@ class WechatAi:
         self._key: wire.SealingKey | None = None
         self._key_expires_at = 0.0
         self._fetching: asyncio.Task[wire.SealingKey] | None = None
+        self._spent: dict[str, None] = {}
 
     async def start(self, flow: Flow) -> None:
-        await self._current_key(flow)
+        """Where things are to go wrong, a provider that is down for the moment stops no app:
+        whoever needs the key asks again. Else it is not where it was said to be."""
+        try:
+            await again(flow, "key", lambda: self._current_key(flow), passing)
+        except ProviderFault as fault:
+            if flow.world.faults is None or not passing(fault):
+                raise
 
     async def open_session(self, flow: Flow, user: str, method: str) -> Session:
         opened = await flow.call("session", wire.open_session(self._at, user, method))
@@ -44,8 +62,16 @@ class WechatAi:
 
     async def refresh_session(self, flow: Flow, user: str, session: Session) -> Session:
         """A refresh token that is not honoured any more costs its call, and a session is opened
-        afresh."""
-        opened = await flow.call("refresh", wire.refresh(self._at, session.refresh_token))
+        afresh. One is never sent twice: should its answer be lost, nobody knows whether it was
+        taken."""
+        if session.refresh_token in self._spent:
+            return await self.open_session(flow, user, session.method)
+        self._spend(session.refresh_token)
+        try:
+            opened = await flow.call("refresh", wire.refresh(self._at, session.refresh_token))
+        except RateLimited:
+            self._spent.pop(session.refresh_token, None)  # It was turned away, and not taken.
+            raise
         if isinstance(opened, wire.Refusal):
             if opened.code not in _STALE:
                 raise Malformed(f"no refresh: {opened.code}")
@@ -60,14 +86,16 @@ class WechatAi:
             return Settlement("declined")
         if told.code in _STALE:
             return "stale"
+        if told.code == "KEY_RETIRED" and flow.cancelled:
+            return Settlement("reversed")
         raise Malformed(f"authorize refused: {told.code}")
 
     async def query(self, flow: Flow, session: Session, payment: Payment) -> Settlement | None:
-        told = await self._transact(flow, "query", "pay.query", session, payment)
+        told = await self._ask(flow, "query", "pay.query", session, payment)
         return _settlement(told) if isinstance(told, wire.Receipt) else None
 
     async def void(self, flow: Flow, session: Session, payment: Payment) -> bool:
-        told = await self._transact(flow, "reverse", "pay.void", session, payment)
+        told = await self._ask(flow, "reverse", "pay.void", session, payment)
         return isinstance(told, wire.Receipt) and told.state == "voided"
 
     async def refund(
@@ -81,6 +109,21 @@ class WechatAi:
         if told.code in _STALE:
             return "stale"
         raise Malformed(f"refund refused: {told.code}")
+
+    async def _ask(
+        self,
+        flow: Flow,
+        stage: str,
+        operation: wire.Operation,
+        session: Session,
+        payment: Payment,
+    ) -> wire.Receipt | wire.Refusal:
+        """One that says nothing of a session that is not honoured: it is done in another, once."""
+        told = await self._transact(flow, stage, operation, session, payment)
+        if isinstance(told, wire.Refusal) and told.code in _STALE:
+            session = await self.open_session(flow, payment.user, session.method)
+            told = await self._transact(flow, stage, operation, session, payment)
+        return told
 
     async def _transact(
         self,
@@ -99,6 +142,8 @@ class WechatAi:
             if self._key is key:
                 self._key = None
             key = await self._current_key(flow)
+            if operation == "pay.authorize" and flow.cancelled:
+                return told  # Nothing was done, and nobody wants it done any more.
             told = await flow.call(stage, self._sealed(flow, operation, session, key, order))
         return told
 
@@ -117,17 +162,32 @@ class WechatAi:
         """The key to seal with. Whoever needs it while it is being fetched waits for that one."""
         if self._key is not None and flow.now() < self._key_expires_at:
             return self._key
-        if self._fetching is None:
-            self._fetching = flow.fork(self._fetch_key(flow))
-        return await self._fetching
+        fetching = self._fetching
+        if fetching is None or fetching.done():
+            fetching = self._fetching = flow.fork(self._fetch_key(flow))
+        try:
+            # Whoever is cancelled takes the key from nobody else.
+            return await asyncio.shield(fetching)
+        except asyncio.CancelledError:
+            if not fetching.cancelled() or _is_cancelled():
+                raise
+        # The turn that fetched it was cut off: that is no end of this one.
+        return await self._current_key(flow)
 
     async def _fetch_key(self, flow: Flow) -> wire.SealingKey:
-        try:
-            key = await flow.call("key", wire.fetch_key(self._at))
-            self._key, self._key_expires_at = key, flow.now() + key.expires_in_s
-            return key
-        finally:
-            self._fetching = None
+        key = await flow.call("key", wire.fetch_key(self._at))
+        self._key, self._key_expires_at = key, flow.now() + key.expires_in_s
+        return key
+
+    def _spend(self, refresh_token: str) -> None:
+        self._spent[refresh_token] = None
+        if len(self._spent) > KEPT_SPENT:
+            del self._spent[next(iter(self._spent))]
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _session(flow: Flow, method: str, opened: wire.Session) -> Session:

@@ -2,13 +2,15 @@
 
 Nobody is there to scan the order's code, which stays in here: not even a span or an error holds it.
 So nothing is ever paid, and a payment that goes well ends as "ordered". WeChat advises to let an
-order be some minutes old before it is closed: a closing that fails is tried again by whoever asks
-after the order, and else left to whoever cleans up after the run.
+order be some minutes old before it is closed: a closing that fails is tried again and again, then
+by whoever asks after the order, and else left to whoever cleans up after the run.
 """
 
-from harness.clock import unix_s
+from typing import Literal
+
 from harness.flow.flow import Flow
 from harness.flow.payers import Payment, Refund, Session, Settlement, Stale, sessionless
+from harness.flow.payers.closing import Closing
 from harness.providers import wechatpay as wire
 from harness.providers.call import Endpoint, Malformed
 from harness.providers.wechatpay import orders
@@ -30,14 +32,14 @@ _OUTCOMES: dict[orders.TradeState, Outcome] = {
 
 
 class Wechatpay:
-    """One merchant's client. It keeps which orders are being closed, so that no two close one."""
+    """One merchant's client."""
 
     good_end: Outcome = "ordered"
     has_sessions = False
 
     def __init__(self, at: Endpoint) -> None:
         self._at = at
-        self._closing: set[str] = set()
+        self._closing = Closing(self._close)
         self._stamped = 0
 
     async def start(self, flow: Flow) -> None:
@@ -54,14 +56,12 @@ class Wechatpay:
 
     async def authorize(self, flow: Flow, session: Session, payment: Payment) -> Settlement | Stale:
         """Nobody waits for the closing."""
-        with flow.step("sign"):
-            call = wire.order(self._at, self._order(payment), self._stamp(flow, payment))
-        told = await flow.call("pay", call)
+        told = await self._make(flow, "pay", payment)
         if isinstance(told, orders.Refusal):
             if told.code == "ORDER_CLOSED":
                 return Settlement("ordered")  # By an earlier try.
             raise Malformed(f"the order was refused: {told.code}")
-        self._close_beside(flow, payment)
+        self._closing.beside(flow, payment)
         return Settlement("ordered")
 
     async def query(self, flow: Flow, session: Session, payment: Payment) -> Settlement | None:
@@ -70,12 +70,13 @@ class Wechatpay:
         if told is None or told.trade_state not in _OUTCOMES:
             return None
         if told.trade_state == "NOTPAY":
-            self._close_beside(flow, payment)
+            self._closing.beside(flow, payment)
         return Settlement(_OUTCOMES[told.trade_state])
 
     async def void(self, flow: Flow, session: Session, payment: Payment) -> bool:
-        """An order that nobody knows may still come, so it is not void for good."""
-        return await self._undo(flow, "reverse", payment)
+        """An order that nobody knows may still come, so it is made, and closed before it does.
+        Where it is not sure that it is, it is closed beside the turn as any other."""
+        return await self._closing.unless_ended(flow, payment, self._ended(flow, payment))
 
     async def refund(
         self, flow: Flow, session: Session, payment: Payment, refund: Refund
@@ -87,26 +88,37 @@ class Wechatpay:
         made = await self._give_back(flow, "refund", payment, refund)
         return Settlement("refunded" if made else "declined")
 
-    def _close_beside(self, flow: Flow, payment: Payment) -> None:
-        if payment.order_no not in self._closing:
-            self._closing.add(payment.order_no)
-            flow.fork(self._close(flow, payment))
+    async def _make(
+        self, flow: Flow, stage: str, payment: Payment
+    ) -> orders.Ordered | orders.Refusal:
+        with flow.step("sign"):
+            call = wire.order(self._at, self._order(payment), self._stamp(flow, payment))
+        return await flow.call(stage, call)
 
-    async def _close(self, flow: Flow, payment: Payment) -> None:
-        try:
-            await self._undo(flow, "close", payment)
-        finally:
-            self._closing.discard(payment.order_no)
+    async def _ended(self, flow: Flow, payment: Payment) -> bool:
+        told = await self._end(flow, "reverse", payment)
+        if told == "unknown":
+            await self._make(flow, "reverse", payment)
+            told = await self._end(flow, "reverse", payment)
+        return told == "ended"
 
-    async def _undo(self, flow: Flow, stage: str, payment: Payment) -> bool:
+    async def _close(self, flow: Flow, payment: Payment) -> bool:
+        return await self._end(flow, "close", payment) != "stands"
+
+    async def _end(
+        self, flow: Flow, stage: str, payment: Payment
+    ) -> Literal["ended", "stands", "unknown"]:
         """Close the order; if it was paid before that, all of it goes back."""
         out_trade_no = orders.as_order_no(payment.order_no)
         call = wire.close(self._at, out_trade_no, self._stamp(flow, payment))
         told = await flow.call(stage, call)
         if told == "closed" or told.code == "ORDER_CLOSED":
-            return True
+            return "ended"
+        if told.code == "ORDER_NOT_EXIST":
+            return "unknown"
         whole = Refund(orders.void_no(out_trade_no), payment.wish.amount_minor)
-        return told.code == "ORDER_PAID" and await self._give_back(flow, stage, payment, whole)
+        back = told.code == "ORDER_PAID" and await self._give_back(flow, stage, payment, whole)
+        return "ended" if back else "stands"
 
     async def _stands(self, flow: Flow, payment: Payment) -> orders.Order | None:
         """None where there is no such order."""
@@ -147,4 +159,6 @@ class Wechatpay:
         """Its nonce is another for each request, and the same in each run on the virtual clock."""
         self._stamped += 1
         luck = flow.draw("nonce", payment.order_no, self._stamped)
-        return Stamp(int(unix_s(flow.world.clock)), f"{int(luck * 2**53):014X}{self._stamped:010X}")
+        return Stamp(
+            int(flow.world.clock.unix_s()), f"{int(luck * 2**53):014X}{self._stamped:010X}"
+        )
