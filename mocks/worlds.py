@@ -6,7 +6,7 @@ as they do not on the virtual clock. Plain paths lead to the world "".
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 
 import httpx
@@ -20,16 +20,31 @@ from mocks.host import IN_PROCESS_URL, Host, MockConfig
 MOST_WORLDS = 1000
 """Each takes memory for as long as the process lives, and its name is the client's choice."""
 
+Begun = Callable[[str, Host], None]
+"""Is told of the mocks of a world, by its name, when they are made."""
+
 _IN_WORLD = re.compile(rb"/~([\w.,+:-]{1,100})(?=/)", re.ASCII)
+
+
+def _nobody(name: str, host: Host) -> None:
+    pass
 
 
 class Worlds:
     """A mock is a function of a request; so is a house of them."""
 
-    def __init__(self, clock: Clock, config: MockConfig, deliver: Deliver | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        config: MockConfig,
+        deliver: Deliver | None = None,
+        begun: Begun = _nobody,
+    ) -> None:
         self._clock = clock
         self._make = partial(Host, clock, config, deliver)
-        self._hosts = {"": self._make()}
+        self._tell = begun
+        self._hosts: dict[str, Host] = {}
+        self._add("")
 
     def __iter__(self) -> Iterator[str]:
         """The names of those that were used."""
@@ -55,7 +70,11 @@ class Worlds:
     def _begun(self, name: str) -> Host | None:
         if not name or len(self._hosts) > MOST_WORLDS:
             return None
+        return self._add(name)
+
+    def _add(self, name: str) -> Host:
         host = self._hosts[name] = self._make()
+        self._tell(name, host)
         return host
 
 

@@ -49,6 +49,20 @@ def serve(
         str | None,
         typer.Option(metavar="FILE|-", help="Keep a line of JSON for each request; - prints them."),
     ] = None,
+    faults: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST", help="What goes wrong, by shares of the calls: timeouts=1%,reset=0.5%."
+        ),
+    ] = None,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="SQLite file that keeps all books: served again with it, they go on, also after a "
+            "crash.",
+        ),
+    ] = None,
     workers: Annotated[
         str,
         typer.Option(
@@ -62,8 +76,9 @@ def serve(
 ) -> int:
     """Serve every provider's mock at one port, each under a base path of its own, until Ctrl-C.
 
-    Beside the wires: /_health, /_ledger?provider= (all orders), and /_spans?since=&trace= (all
-    calls, or those of a W3C trace whose id begins so).
+    Beside the wires: /_health, /_ledger?provider= (all orders), /_books (what they moved), /_faults
+    (what struck), and /_spans?since=&trace= (all calls, or those of a W3C trace whose id begins
+    so).
     A path may begin with /~NAME, for mocks that share nothing with those of other names.
     """
     # After the options are parsed: help must not wait for all that a server is made of.
@@ -78,6 +93,8 @@ def serve(
             host=host,
             webhooks_to=webhooks_to or [],
             log=log,
+            faults=faults,
+            ledger=ledger,
             workers=workers,
             as_json=json_,
         )

@@ -5,7 +5,7 @@ Of a payment provider or gateway there is one profile, its namesake unless anoth
 models there are all that are shipped, and those that are named besides.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
@@ -14,6 +14,7 @@ from msgspec import structs
 
 from harness.cli.problems import Problems
 from harness.cli.setup import MOST_CAPACITY, MOST_SEED
+from harness.faults import Fault
 from mocks.figures import Limits
 from mocks.host import PAYMENTS, MockConfig
 from mocks.profile import (
@@ -55,7 +56,11 @@ class Served:
 
 
 def chosen(
-    problems: Problems, seed: str, profiles: Sequence[str], capacities: Sequence[str]
+    problems: Problems,
+    seed: str,
+    profiles: Sequence[str],
+    capacities: Sequence[str],
+    faults: Mapping[Fault, float] = {},
 ) -> Served:
     """Raises BadInput with all that is wrong, what the caller found before included."""
     number = problems.whole("--seed", seed, 0, MOST_SEED)
@@ -68,6 +73,7 @@ def chosen(
         models=_of_kind(places, ModelProfile),
         gateways=_of_kind(places, GatewayProfile),
         cny_per_usd=exchange.rate.cny_per_usd,
+        faults=dict(faults),
     )
     return Served(mocks, list(places.values()))
 

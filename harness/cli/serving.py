@@ -8,12 +8,16 @@ import contextlib
 import ipaddress
 import re
 import shlex
+import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TextIO
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 from rich.console import Console
@@ -22,18 +26,21 @@ from harness.cli.addresses import Addresses, print_addresses
 from harness.cli.exits import INVALID, PASS, BadInput
 from harness.cli.listeners import listeners
 from harness.cli.problems import Problems
-from harness.cli.served import chosen
-from harness.clock import RealClock, run
+from harness.cli.served import Served, chosen
+from harness.clock import Clock, RealClock, run
 from mocks.books import ArrivalClock, Books
 from mocks.courier import Deliver
 from mocks.deliver import HttpDeliver
 from mocks.door import asgi
 from mocks.fronts import ClocksDiffer, Died, Fronts
-from mocks.host import MockConfig
+from mocks.host import Mock, MockConfig
 from mocks.keys import private_key
 from mocks.listening import Foreground, spare_pauses
 from mocks.log import RequestLog
 from mocks.server import house
+
+if TYPE_CHECKING:
+    from mocks.kept_file import KeptFile
 
 GRACE_S = 5
 """How long calls under way may take when the serving is ended."""
@@ -52,6 +59,8 @@ class Options:
     host: str
     webhooks_to: Sequence[str]
     log: str | None
+    faults: str | None
+    ledger: str | None
     workers: str
     as_json: bool
 
@@ -61,6 +70,7 @@ class Options:
         words = ["tollbench", "mocks", "serve", "--seed", self.seed]
         words += [word for name in self.profiles for word in ("--profile", name)]
         words += [word for text in self.capacities for word in ("--capacity", text)]
+        words += ["--faults", self.faults] if self.faults else []
         return shlex.join(words)
 
 
@@ -74,13 +84,19 @@ def serve(options: Options) -> int:
         out = _log_file(problems, opened, options.log)
         for host in options.webhooks_to:
             _check_host(problems, host)
-        served = chosen(problems, options.seed, options.profiles, options.capacities)
+        faults = problems.faults("--faults", options.faults)
+        if options.ledger is not None:
+            _check_ledger(problems, options.ledger)
+        served = chosen(problems, options.seed, options.profiles, options.capacities, faults)
+        file = None
+        if options.ledger is not None:
+            file = opened.enter_context(ledger_file(options.ledger, served, options.replay))
         warn_if_open(taken[0])
         requests = RequestLog(out)
         requests.begin(served.mocks.seed, served.fingerprints(), options.replay)
         began = time.perf_counter()
         addresses = Addresses(url_of(taken[0]), served)
-        code = _run(addresses, taken, requests, options)
+        code = _run(addresses, taken, requests, options, file)
         _tell_served(requests, time.perf_counter() - began)
     return code
 
@@ -90,6 +106,7 @@ def _run(
     taken: Sequence[socket.socket],
     requests: RequestLog,
     options: Options,
+    file: "KeptFile | None",
 ) -> int:
     def ready() -> None:
         _show(addresses, options.as_json)
@@ -98,7 +115,7 @@ def _run(
     async def main() -> None:
         deliver = HttpDeliver(options.webhooks_to, _tell_refused)
         try:
-            await _serve(addresses.served.mocks, deliver, taken, requests, ready)
+            await _serve(addresses.served.mocks, deliver, taken, requests, ready, file)
         finally:
             await deliver.aclose()
 
@@ -109,6 +126,8 @@ def _run(
         raise BadInput(
             ["--workers: the processes of this machine do not share one clock; leave it out"]
         ) from None
+    except KeyboardInterrupt:
+        return PASS  # Before anybody was served, or when all had been.
     except Died as death:
         print(f"tollbench: the serving ended, as {death}", file=sys.stderr)
         return INVALID
@@ -121,16 +140,81 @@ async def _serve(
     taken: Sequence[socket.socket],
     requests: RequestLog,
     ready: Callable[[], None],
+    file: "KeptFile | None",
 ) -> None:
     """One listener is served in this process; of more, each by a worker of its own."""
     if len(taken) == 1:
         clock = RealClock()
-        application = asgi(house(mocks, deliver, clock), clock, requests)
+        application = asgi(_house(mocks, deliver, clock, file), clock, requests)
         await Foreground(application, GRACE_S, ready).serve(sockets=[*taken])
         return
     arrivals = ArrivalClock()
-    mock = house(mocks, deliver, arrivals, len(taken))
+    mock = _house(mocks, deliver, arrivals, file, len(taken))
     await Fronts(Books(mock, arrivals, requests), taken).serve(GRACE_S, ready)
+
+
+def _house(
+    mocks: MockConfig,
+    deliver: Deliver,
+    clock: Clock,
+    file: "KeptFile | None",
+    workers: int = 1,
+) -> Mock:
+    """What is served; from a file, it has all that it was ever asked."""
+    if file is None:
+        return house(mocks, deliver, clock, workers)
+    from mocks.kept import kept_house
+    from mocks.kept_file import CannotKeep
+
+    try:
+        with _ended_by_ctrl_c():
+            kept = kept_house(mocks, deliver, clock, file, _tell, workers)
+    except CannotKeep as error:
+        raise BadInput([f"--ledger: {error}"]) from None
+    if kept.calls:
+        _tell(f"the books go on from call {kept.calls:,}")
+    return kept
+
+
+@contextlib.contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """What goes on for long and awaits nothing: the loop would hear of Ctrl-C only after it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def ledger_file(path: str, served: Served, command: str) -> "Iterator[KeptFile]":
+    """Open for these mocks, whose keys are its from here on; `command` serves them. Raises BadInput
+    where it is no file of theirs."""
+    # Nobody else needs SQLite.
+    from mocks.credentials import CREDENTIALS
+    from mocks.kept import today
+    from mocks.kept_file import COMMAND, CannotKeep, KeptFile
+    from mocks.key_material import keep
+
+    faults = dict(sorted(served.mocks.faults.items()))
+    config = msgspec.structs.replace(served.mocks, seed=0, faults=faults)
+    about = {
+        "version": version("tollbench"),
+        "seed": str(served.mocks.seed),
+        "configuration": sha256(msgspec.json.encode(config)).hexdigest()[:12],
+        COMMAND: command,
+    }
+    with contextlib.ExitStack() as opened:
+        try:
+            file = opened.enter_context(
+                contextlib.closing(KeptFile(path, about, today(RealClock())))
+            )
+            keep(file.keys(), file.add_key)
+            for keyed in CREDENTIALS.values():
+                keyed.here("")  # Now, so that what every client needs is there.
+        except CannotKeep as error:
+            raise BadInput([f"--ledger: {error}"]) from None
+        yield file
 
 
 def _workers(problems: Problems, text: str) -> int:
@@ -149,6 +233,15 @@ def _log_file(problems: Problems, opened: contextlib.ExitStack, name: str | None
     except OSError as error:
         problems.add(f"--log: {name} cannot be written ({error.strerror}); name another file")
         return None
+
+
+def _check_ledger(problems: Problems, name: str) -> None:
+    """What can be said before anybody opens it."""
+    path = Path(name)
+    if not name or path.is_dir() or not path.parent.is_dir():
+        problems.add(
+            f"--ledger takes a file in a folder that is there, as in books.sqlite, not {name!r}"
+        )
 
 
 def _check_host(problems: Problems, host: str) -> None:
@@ -185,6 +278,10 @@ def _show(addresses: Addresses, as_json: bool) -> None:
         return
     print_addresses(addresses, Console(highlight=False))
     print(f"Serving with seed {addresses.served.mocks.seed}; Ctrl-C ends it.", flush=True)
+
+
+def _tell(said: str) -> None:
+    print(f"tollbench: {said}", file=sys.stderr, flush=True)
 
 
 def _tell_refused(host: str) -> None:

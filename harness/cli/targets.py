@@ -44,7 +44,7 @@ class Wanted:
     live_wechat_orders: bool = False
     most_orders: str | None = None
     most_spend_usd: str | None = None
-    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
     @property
     def real(self) -> bool:

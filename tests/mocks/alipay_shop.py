@@ -10,7 +10,7 @@ import httpx
 import msgspec
 
 from harness.answer import play
-from harness.clock import VirtualClock, run, unix_s
+from harness.clock import VirtualClock, run
 from harness.providers import alipay_ai as wire
 from harness.providers.alipay_ai import trade
 from harness.providers.call import Call, Endpoint
@@ -117,7 +117,7 @@ class Shop:
         return wire.encode_receipt(self._takes)
 
     def _time(self) -> str:
-        return trade.beijing(unix_s(self.clock))
+        return trade.beijing(self.clock.unix_s())
 
 
 def visit(

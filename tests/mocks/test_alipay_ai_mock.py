@@ -223,6 +223,26 @@ def test_without_anybody_asking_the_password_is_entered_all_the_same() -> None:
     visit(story)
 
 
+@pytest.mark.parametrize("notify_url", ["http://shop/notices", ""])
+def test_the_money_moves_when_the_password_is_entered_and_not_when_somebody_asks_next(
+    notify_url: str,
+) -> None:
+    """What a user was shown before is false by the books, whoever came to know of it how."""
+
+    async def story(shop: Shop) -> None:
+        shop.mock.ledger.hear(None, shop.clock.now())
+        await shop.ask(LARGE, notify_url)
+        await shop.wait(60.0)
+        shop.mock.ledger.hear(None, shop.clock.now())
+        await status_of(shop, "o-1")
+        assert [(of.moved, of.at_s) for of in shop.mock.ledger.movements] == [
+            ("captured", 4.5),
+            ("fee", 4.5),
+        ]
+
+    visit(story)
+
+
 @pytest.mark.parametrize("end", [trade.Close, trade.Cancel])
 def test_a_trade_given_up_while_it_waits_is_never_paid(
     end: type[trade.Close] | type[trade.Cancel],

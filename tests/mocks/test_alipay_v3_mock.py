@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from harness.answer import play
-from harness.clock import VirtualClock, run, unix_s
+from harness.clock import VirtualClock, run
 from harness.providers import alipay_v3 as wire
 from harness.providers.alipay_ai import trade
 from harness.providers.call import Call, Endpoint, Overloaded, RateLimited, Unauthorized
@@ -41,7 +41,7 @@ class Shop:
         self.took_ms: list[float] = []
 
     async def ask(self, biz: trade.Biz, at: Endpoint = AT) -> Answer:
-        now_ms = int(unix_s(self.clock) * 1000)
+        now_ms = int(self.clock.unix_s() * 1000)
         return await self.call(wire.ask(at, biz, now_ms, "n-1"))
 
     async def reply(self, biz: trade.Biz) -> trade.Reply:

@@ -34,7 +34,15 @@ from_worker = st.one_of(
 parts = st.lists(st.binary(max_size=300), min_size=1)
 from_books = st.one_of(
     st.builds(Begin, st.integers(0, 600)),
-    st.builds(Decided, numbers, st.integers(100, 599), headers, st.lists(times, min_size=1), parts),
+    st.builds(
+        Decided,
+        numbers,
+        st.integers(0, 599),
+        headers,
+        st.lists(times, min_size=1),
+        parts,
+        st.sampled_from(["whole", "reset", "silence"]),
+    ),
     st.builds(End),
 )
 

@@ -6,7 +6,6 @@ import httpx
 import msgspec
 import pytest
 
-from harness.clock import unix_s
 from harness.providers import unionpay as wire
 from harness.providers.call import Endpoint, Overloaded, RateLimited, Unauthorized
 from harness.providers.unionpay.transactions import REFUND, UNDO, NewOrder, Query, order_id
@@ -140,7 +139,7 @@ def test_nothing_goes_back_of_what_was_not_paid() -> None:
 def test_a_currency_that_it_does_not_know_is_refused_and_nothing_is_booked() -> None:
     async def story(shop: Shop) -> None:
         asked = NewOrder(order_id("r1-0"), shop.now, 100, "999", shop.now)
-        call = wire.ask(AT, asked, unix_s(shop.clock))
+        call = wire.ask(AT, asked, shop.clock.unix_s())
         answer = shop.mock.decide(call.request)
         assert b"respCode=10" in b"".join(answer.chunks)
         assert shop.books() == []

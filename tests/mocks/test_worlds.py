@@ -192,7 +192,7 @@ def test_no_page_tells_a_key_a_body_or_a_query() -> None:
 @pytest.mark.parametrize(
     ("path", "status", "held"),
     [
-        ("/_nothing", 404, "/_health, /_ledger, /_spans"),
+        ("/_nothing", 404, "/_health, /_ledger, /_books, /_spans, /_faults"),
         ("/_ledger?provider=openai", 404, "wechat-ai"),
         ("/_ledger?world=nowhere", 404, "nowhere"),
         ("/_spans?since=yesterday", 400, "yesterday"),

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from harness.answer import play
-from harness.clock import VirtualClock, run, unix_s
+from harness.clock import VirtualClock, run
 from harness.providers import unionpay as wire
 from harness.providers.call import Call, Endpoint
 from harness.providers.unionpay.message import stamp
@@ -43,12 +43,12 @@ class Shop:
 
     @property
     def now(self) -> str:
-        return stamp(unix_s(self.clock))
+        return stamp(self.clock.unix_s())
 
     async def order(
         self, number: str, amount_minor: int = 100, *, at: str = "", good_for_s: float = 900.0
     ) -> wire.Reply:
-        until = stamp(unix_s(self.clock) + good_for_s)
+        until = stamp(self.clock.unix_s() + good_for_s)
         return await self.ask(
             NewOrder(order_id(number), at or self.now, amount_minor, "156", until)
         )
@@ -63,7 +63,7 @@ class Shop:
         return await self.ask(asked)
 
     async def ask(self, asked: Asked, at: Endpoint = AT) -> wire.Reply:
-        return await self.call(wire.ask(at, asked, unix_s(self.clock)))
+        return await self.call(wire.ask(at, asked, self.clock.unix_s()))
 
     async def pay(self, tn: str, payer: str = "ada") -> str:
         return (await self.call(wire.submit(AT, tn, payer))).pay_result

@@ -9,7 +9,7 @@ import httpx
 import msgspec
 
 from harness.answer import play
-from harness.clock import VirtualClock, run, unix_s
+from harness.clock import VirtualClock, run
 from harness.providers import wechatpay as wire
 from harness.providers.call import Call, Endpoint
 from harness.providers.wechatpay import orders
@@ -69,7 +69,7 @@ class Shop:
 
     def stamp(self) -> Stamp:
         self._nonces += 1
-        return Stamp(int(unix_s(self.clock)) + self.off_s, f"n{self._nonces}")
+        return Stamp(int(self.clock.unix_s()) + self.off_s, f"n{self._nonces}")
 
     async def order(self, asked: orders.NewOrder | None = None) -> str:
         """A code, or why there is none."""
