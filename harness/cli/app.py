@@ -21,6 +21,7 @@ from harness.cli.record import record
 from harness.cli.report import report
 from harness.cli.selftest import selftest
 from harness.cli.sweep import sweep
+from harness.cli.torture import torture
 
 INTERRUPTED = 130
 """What typer makes of a Ctrl-C that no verb caught."""
@@ -44,6 +45,7 @@ app.command()(record)
 app.command()(report)
 app.command()(selftest)
 app.command()(sweep)
+app.command()(torture)
 app.add_typer(mocks, name="mocks")
 
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed, wait
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from harness.cli.course import Course, Crash, Crashed, Progress
 from harness.cli.scenario_file import load_again, source_of
@@ -19,8 +19,10 @@ from harness.load.engine import Tally, Tell
 from harness.record import Spool
 from mocks.keys import private_key
 
+T = TypeVar("T")
+
 PATIENCE_S = 5.0
-"""How long a stopped run waits for the rounds that its workers have begun."""
+"""How long a stopped run waits for what its workers have begun."""
 
 START: Literal["fork", "spawn"] = "fork" if sys.platform == "linux" else "spawn"
 """A fork inherits the loaded modules; elsewhere each worker takes a second to load them anew."""
@@ -49,7 +51,7 @@ def run_in_workers(
     pool = ProcessPoolExecutor(
         min(jobs, setup.rounds),
         multiprocessing.get_context(START),
-        initializer=_begin_worker,
+        initializer=begin_worker,
         initargs=(source_of(setup.scenario),),
     )
     waiting: Waiting = {}
@@ -62,15 +64,25 @@ def run_in_workers(
             for future in as_completed(list(waiting)):
                 _finish(course, future.result(), waiting.pop(future))
     finally:
-        for end, path in _late_ends(waiting):
+        for future in late_ends(waiting):
+            end = future.result()
             if isinstance(end, Tally):
-                _finish(course, end, path)
+                _finish(course, end, waiting[future])
         pool.shutdown()
 
 
-def _late_ends(waiting: Waiting) -> list[tuple[Tally | Crash, Path]]:
-    """Of rounds already in a worker, which end within `PATIENCE_S` or, with their worker, not at
-    all. The others are not begun."""
+def begin_worker(scenario_source: str | None) -> None:
+    """What a pool of processes runs in each of them before its first work: a Ctrl-C is the parent's
+    to heed, and none outlives the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    load_again(scenario_source)
+    gc.freeze()  # What is loaded by now stays: no round's collection needs to walk through it.
+
+
+def late_ends(waiting: Iterable[Future[T]]) -> list[Future[T]]:
+    """Those that come to a result, of what is in a worker by now: it ends within `PATIENCE_S` or,
+    with its worker, not at all. The others are not begun."""
     running = [future for future in waiting if not future.cancel()]
     with contextlib.suppress(KeyboardInterrupt):  # pressed again: wait no longer
         wait(running, PATIENCE_S)
@@ -78,14 +90,7 @@ def _late_ends(waiting: Waiting) -> list[tuple[Tally | Crash, Path]]:
     if len(ended) < len(running):
         for worker in multiprocessing.active_children():
             worker.terminate()
-    return [(future.result(), waiting[future]) for future in ended if not future.exception()]
-
-
-def _begin_worker(scenario_source: str | None) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    load_again(scenario_source)
-    gc.freeze()  # What is loaded by now stays: no round's collection needs to walk through it.
+    return [future for future in ended if not future.exception()]
 
 
 def _end_with_parent() -> None:

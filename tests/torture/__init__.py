@@ -1,0 +1,1 @@
+"""Tests of the search for a conversation that breaks the books."""
