@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.record import Columns, FloatArray, RunSummary, SloSummary, VariantSummary
+from harness.record.reconciliation import ReconciliationSummary
 from harness.report.costs import print_hanging
 from harness.report.failures import failure_lines
 from harness.report.health import (
@@ -23,6 +24,7 @@ from harness.report.health import (
     strain,
     told_ms,
 )
+from harness.report.resilience import books_sentence, faults_text, struck_sentences
 from harness.report.slo import SLO_STYLES, slo_sentences
 from harness.report.targets import target_sentences
 from harness.report.words import (
@@ -74,6 +76,10 @@ class LoadFigures(msgspec.Struct, frozen=True, kw_only=True):
     valid: bool
     invalid_because: list[str]
     slos: list[SloSummary]
+    faults: dict[str, float] = {}
+    """What went wrong on purpose, by its share."""
+    books: ReconciliationSummary | None = None
+    """As `reconciliation` in run.json; null where nobody has looked."""
     results: str
 
 
@@ -108,6 +114,8 @@ def load_figures(summary: RunSummary, columns: Columns, results: str) -> LoadFig
         valid=summary.valid,
         invalid_because=summary.invalid_because,
         slos=summary.slos,
+        faults=summary.faults,
+        books=summary.reconciliation,
         results=results,
     )
 
@@ -121,6 +129,8 @@ def print_load(summary: RunSummary, figures: LoadFigures, console: Console) -> N
     console.print(Text.assemble((summary.scenario, "bold"), "  ", facts))
     for sentence in target_sentences(summary):
         console.print(Text(sentence))
+    if summary.faults:
+        print_hanging("faults", Text(faults_text(summary)), console)
     for name, ms in (
         ("p50", figures.p50_ms),
         ("p90", figures.p90_ms),
@@ -135,6 +145,8 @@ def print_load(summary: RunSummary, figures: LoadFigures, console: Console) -> N
         console.print(Text(f"the first that failed: {figures.fault}"))
     for failure in failure_lines(summary.failures, console.width):
         console.print(Text(failure))
+    for sentence in struck_sentences(summary):
+        console.print(Text(sentence))
     if figures.running:
         console.print(Text(cut_off(figures.running)))
     if summary.health.lost:
@@ -146,6 +158,8 @@ def print_load(summary: RunSummary, figures: LoadFigures, console: Console) -> N
     for slo, told in slo_sentences(summary):
         verdict = Text(f"SLO {slo.verdict}", SLO_STYLES[slo.verdict])
         print_hanging(verdict, Text(told), console)
+    if summary.reconciliation is not None:
+        print_hanging("books", Text(books_sentence(summary.reconciliation)), console)
     console.print(Text(f"results  {figures.results}"), soft_wrap=True)
 
 
@@ -159,6 +173,7 @@ def open_run_lines(summary: RunSummary, columns: Columns, folder: Path) -> list[
     return [
         *_validity(summary),
         *(line for sentence in target_sentences(summary) for line in _wrapped("", sentence)),
+        *(_wrapped("faults  ", faults_text(summary)) if summary.faults else []),
         *_accounts(summary),
         *latencies,
         *([NEVER_NOTE] if any(NEVER in line for line in latencies) else []),
@@ -169,6 +184,12 @@ def open_run_lines(summary: RunSummary, columns: Columns, folder: Path) -> list[
         ),
         *(["calls that failed, by stage and cause:"] if summary.failures else []),
         *failure_lines(summary.failures, WIDTH),
+        *(line for sentence in struck_sentences(summary) for line in _wrapped("", sentence)),
+        *(
+            _wrapped("books  ", books_sentence(summary.reconciliation))
+            if summary.reconciliation is not None
+            else []
+        ),
         f"results  {folder}",
         f"to see it: tollbench report {folder.name if folder.parent == USUAL else folder}",
     ]

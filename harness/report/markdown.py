@@ -10,6 +10,7 @@ from harness.report.page.cells import Table
 from harness.report.page.cold_starts import first_requests_table, openings_table
 from harness.report.page.effects import effects_table
 from harness.report.page.facts import command, health_table, run_facts, unmodelled
+from harness.report.page.resilience import breaches_table, by_fault_table, resilience_table
 from harness.report.page.service import engines_table, failures_table, slos_table
 from harness.report.page.tables import (
     capacity_table,
@@ -18,6 +19,7 @@ from harness.report.page.tables import (
     strategies_table,
 )
 from harness.report.page.verdicts import question, sentences, silence, simple
+from harness.report.resilience import books_sentence
 from harness.report.words import (
     Change,
     factor_name,
@@ -91,6 +93,14 @@ def _lines(summary: RunSummary, folded: bool) -> Iterator[str]:
         yield from (safe(cost_sentence([v for _, v in ordered_variants(summary)])), "")
     for cold in (openings_table(summary), first_requests_table(summary)):
         yield from markdown_table(cold) if cold is not None else ()
+    if (resilience := resilience_table(summary)) is not None:
+        yield from markdown_table(resilience)
+        if folded and (by_fault := by_fault_table(summary)) is not None:
+            yield from _folded("Under each fault", by_fault)
+    if summary.reconciliation is not None:
+        yield from (f"Books: {safe(books_sentence(summary.reconciliation))}.", "")
+    if (breaches := breaches_table(summary)) is not None:
+        yield from markdown_table(breaches)
     if (failures := failures_table(summary)) is not None:
         yield from markdown_table(failures)
     yield from _list([claim_sentence(claim) for claim in summary.claims])

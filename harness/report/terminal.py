@@ -28,6 +28,7 @@ from harness.report.engines import print_engines
 from harness.report.failures import print_failures
 from harness.report.health import counts, errors, lost, strain
 from harness.report.notes import note_sentences
+from harness.report.resilience import books_sentence, faults_text, print_resilience
 from harness.report.series import print_side_by_side, rounds_text, side_by_side
 from harness.report.slo import print_slos
 from harness.report.tables import fits, marks, print_heading, strategy_table
@@ -79,6 +80,7 @@ def print_report(
         _print_stages(variants, console)
         print_cold_starts(summary, console)
         _print_human(variants, console)
+        print_resilience(summary, variants, console)
     print_failures(summary, console)
     print_engines(summary, console)
     if pays_apart(variants):
@@ -98,6 +100,8 @@ def _print_title(summary: RunSummary, variants: list[VariantSummary], console: C
     console.print(Text.assemble((summary.scenario, "bold"), "  ", "  ".join(facts)))
     if not summary.valid:
         console.print(Text("INVALID: no figure below is to be believed; why is told last", "red"))
+    if summary.faults:
+        print_hanging("faults", Text(faults_text(summary)), console)
     fixed = [f for f in switched_on(variants[0]) if f not in varied(variants)] if variants else []
     if fixed:
         console.print(Text(f"on throughout: {', '.join(map(factor_name, fixed))}"))
@@ -302,6 +306,8 @@ def _print_validity(summary: RunSummary, results_path: str, console: Console) ->
         reasons = "; ".join(summary.invalid_because) or "no reason was recorded"
         print_hanging(Text("INVALID", "bold red"), Text(reasons, "red"), console)
         print_hanging("", Text(_health(summary.health)), console)
+    if summary.reconciliation is not None:
+        print_hanging("books", Text(books_sentence(summary.reconciliation)), console)
     console.print(Text(f"results  {results_path}"), soft_wrap=True)
 
 

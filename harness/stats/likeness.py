@@ -57,6 +57,10 @@ def _settings(a: RunSummary, b: RunSummary) -> Iterator[str]:
         yield from _unequal("target", _targets(a), _targets(b))
     may = _may_differ(a, b)
     yield from _unequal("parameter", _but(a.parameters, may), _but(b.parameters, may))
+    for fault in _names(a.faults, b.faults):
+        if a.faults.get(fault) != b.faults.get(fault):
+            shares = (f"{100 * run.faults.get(fault, 0.0):.4g}%" for run in (a, b))
+            yield f"fault {fault}: {', '.join(shares)}"
     for name in _names(a.profiles, b.profiles):
         if name not in a.profiles or name not in b.profiles:
             yield f"profile {name}: only in {'A' if name in a.profiles else 'B'}"

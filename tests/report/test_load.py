@@ -11,6 +11,7 @@ from harness.record import FlowRow, Outcome, Rows, RunSummary, columns_of
 from harness.report.load import LoadFigures, load_figures, print_load
 from tests.record.sample import FLOW
 from tests.report.sample import sample_run
+from tests.report.whole import BOOKS
 
 SAMPLE, _ = sample_run(["prewarm"], rounds=2, turns=5)
 
@@ -129,3 +130,11 @@ def test_a_path_is_never_broken() -> None:
     figures = load_figures(_summary(), columns_of(_rows(HUNDRED)), path)
     print_load(_summary(), figures, Console(file=out, width=80, color_system=None))
     assert f"results  {path}\n" in out.getvalue()
+
+
+def test_the_object_has_what_went_wrong_on_purpose_and_the_books() -> None:
+    figures = _figures(_rows(HUNDRED), faults={"lost": 0.01}, reconciliation=BOOKS)
+    told = msgspec.json.decode(msgspec.json.encode(figures))
+    assert told["faults"] == {"lost": 0.01}
+    assert (told["books"]["orders"], told["books"]["breached"]) == (BOOKS.orders, 0)
+    assert _figures(_rows(HUNDRED)).books is None

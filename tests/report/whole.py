@@ -18,6 +18,8 @@ from harness.record import (
     TimesTaken,
     Tolerance,
 )
+from harness.record.reconciliation import BreachSummary, ReconciliationSummary
+from harness.record.resilience import FaultCost, ResilienceSummary
 from tests.report.sample import sample_run, series_run
 
 FEES = [
@@ -52,6 +54,43 @@ COLD_STARTS = [
 ]  # fmt: skip
 
 
+BOOKS = ReconciliationSummary(
+    orders=1204, believed=1210, captured_minor={"CNY": 123_456_789, "USD": 4580},
+    refunded_minor={"CNY": 4580}, fees_minor={"CNY": 74_083, "USD": 30},
+    settled_minor={"CNY": 123_378_126, "USD": 4550}, unknown=2, cut_off=3, forgotten=1,
+)  # fmt: skip
+BREACH = BreachSummary(
+    rule="one capture", lane="<wechat> | ai", order_no="r0a2-1", variant="prewarm", round=1,
+    conversation=12, turn=3, why="it was charged 2 times: <b>r0a2-1</b> | r0a2-2",
+)  # fmt: skip
+OF_ALL = structs.replace(
+    BREACH, rule="conservation", order_no="", round=-1, conversation=-1, turn=0, why="1 is left"
+)
+
+
+def resilience(run: RunSummary) -> list[ResilienceSummary]:
+    """Of each strategy: one struck turn in four, whichever way it ended."""
+    return [
+        ResilienceSummary(
+            variant=variant.name, turns=400, struck_turns=100, clean_p50_ms=3704.4 - n,
+            clean_p95_ms=None, clean_calls_per_turn=3.97, calls_per_turn=4.11,
+            amplification=None if n == 1 else 1.0353, wasted_calls_per_turn=0.2125,
+            faults=[
+                cost(variant.name, "timeouts", 80, 33_950.6, None),
+                cost(variant.name, "cancels", 20 * (n != 1), 2145.2 if n != 1 else None, None),
+            ],
+        )
+        for n, variant in enumerate(run.variants)
+    ]  # fmt: skip
+
+
+def cost(variant: str, fault: str, turns: int, p50: float | None, p95: float | None) -> FaultCost:
+    return FaultCost(
+        variant=variant, fault=fault, strikes=turns + 4, turns=turns, p50_ms=p50, p95_ms=p95,
+        calls_per_turn=5.02, failed=turns // 10, reversed=turns // 20,
+    )  # fmt: skip
+
+
 def compared() -> RunSummary:
     """All three mitigations."""
     return filled(sample_run(rounds=6, turns=20)[0])
@@ -63,7 +102,10 @@ def filled(run: RunSummary) -> RunSummary:
         run,
         scenario="<b>coffee</b> & | tea.py",
         argv=["compare", "<b>coffee</b> & | tea.py", "--set", "most_minor=2500"],
-        parameters={"rate": 50.0, "turns": 5, "usual/method~": "balance"},
+        faults={"timeouts": 0.01, "wechat-ai cancels": 0.005},
+        parameters={
+            "rate": 50.0, "turns": 5, "usual/method~": "balance", "retries": 2, "patience_s": 30.5
+        },
         provenance={"wechat-ai fee": "article", "gpt-4o": "measured"},
         versions={"numpy": "2.4.6"},
         files={"flows.parquet": "9f" * 32, "spans.parquet": "07" * 32},
@@ -74,13 +116,20 @@ def filled(run: RunSummary) -> RunSummary:
         effects=[*run.effects, undecided()],
         fees=FEES[:1],
         claims=[CLAIM],
-    )
+        reconciliation=BOOKS,
+        resilience=resilience(run),
+    )  # fmt: skip
 
 
 def few() -> RunSummary:
     """Two rounds of ten turns: no change has an interval, and p95 has too few turns."""
     run, _ = sample_run(("prewarm",), rounds=2, turns=10, error_share=0.3)
-    return structs.replace(run, valid=False, invalid_because=["no <turn> finished in 3 s"])
+    return structs.replace(
+        run,
+        valid=False,
+        invalid_because=["no <turn> finished in 3 s"],
+        reconciliation=structs.replace(BOOKS, breached=22, breaches=[OF_ALL, BREACH]),
+    )
 
 
 def failed() -> RunSummary:

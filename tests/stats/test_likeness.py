@@ -33,6 +33,7 @@ def test_a_run_is_like_itself_and_met_the_same_weather() -> None:
         ({"scenario": "refund"}, "scenario: checkout, refund"),
         ({"parameters": {**RUN.parameters, "rate": 40.0}}, "parameter rate: unknown, 40.0"),
         ({"parameters": {}}, "parameter turns: 5, unknown"),
+        ({"faults": {"lost": 0.01, "late": 1e-9}}, "fault lost: 0%, 1%; fault late: 0%, 1e-07%"),
         ({"profiles": {"mock": "1"}}, "profile mock: not the same figures"),
         ({"profiles": {"mock": "0", "stripe": "5"}}, "profile stripe: only in B"),
     ],
@@ -40,7 +41,7 @@ def test_a_run_is_like_itself_and_met_the_same_weather() -> None:
 def test_runs_that_measure_different_things_are_unlike(
     changes: dict[str, object], difference: str
 ) -> None:
-    assert likeness(RUN, replace(RUN, **changes)).differences == [difference]
+    assert likeness(RUN, replace(RUN, **changes)).differences == difference.split("; ")
 
 
 def test_runs_that_asked_others_in_reality_are_unlike() -> None:

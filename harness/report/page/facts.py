@@ -14,7 +14,8 @@ Fact = tuple[str, Cell]
 NOT_MODELLED = (
     "network distance, TLS and DNS",
     "prompts whose length costs time",
-    "models that refuse, or misread a wish in any other way than by breaking their schema",
+    "models that refuse, or misread a wish in any other way than by breaking their schema or by "
+    "faults that are asked for",
     "batching and priorities inside a model server",
     "a client that hangs up",
 )
@@ -45,6 +46,7 @@ def run_facts(summary: RunSummary) -> list[Cell]:
         else Cell(f"{rounds:,} of {summary.rounds:,} {of_them}", ("/rounds_finished", "/rounds")),
         *([Cell(f"{batches} batches", derived=True)] if batches else []),
         Cell(summary.started_at[:19].replace("T", " "), ("/started_at",)),
+        *_faults(summary),
     ]
 
 
@@ -188,6 +190,13 @@ def unmodelled(summary: RunSummary) -> list[str]:
             if (known := _known(name)) and known not in asked
         ),
     ]
+
+
+def _faults(summary: RunSummary) -> Iterable[Cell]:
+    """What was to go wrong, where no table of what it cost tells it."""
+    if summary.faults and not summary.resilience:
+        told = ", ".join(f"{fault} {100 * share:.4g}%" for fault, share in summary.faults.items())
+        yield Cell(f"faults: {told}", tuple(place("faults", of) for of in summary.faults), 100)
 
 
 def _known(profile: str) -> str:

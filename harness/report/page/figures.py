@@ -38,6 +38,7 @@ CHAPTERS = {
     "stages": "Where the time goes",
     "load": "Load and rounds",
     "cost": "What it costs",
+    "faults": "What faults cost",
     "strata": "Cold and steady",
     "validity": "Can it be believed?",
     "claims": "Claims and measurements",

@@ -23,6 +23,12 @@ from harness.report.page.effects import simple_effects_table
 from harness.report.page.fees import fee_rules_table
 from harness.report.page.figures import CHAPTERS, Figure, figures_of
 from harness.report.page.inline import inline, width_of
+from harness.report.page.resilience import (
+    books_table,
+    breaches_table,
+    by_fault_table,
+    resilience_table,
+)
 from harness.report.page.service import engines_table, failures_table, slos_table
 from harness.report.page.tables import (
     cost_table,
@@ -101,6 +107,10 @@ def _parts(summary: RunSummary) -> dict[str, object]:
         "failures": failures_table(summary),
         "openings": openings_table(summary),
         "first_requests": first_requests_table(summary),
+        "resilience": resilience_table(summary),
+        "by_fault": by_fault_table(summary),
+        "books": books_table(summary),
+        "breaches": breaches_table(summary),
         "engines": engines_table(summary),
         "cards": verdicts.cards(summary),
         "question": verdicts.question(summary),
@@ -138,6 +148,7 @@ def _contents(parts: Mapping[str, object], drawn: Mapping[str, list[Drawn]]) -> 
         "changes": parts["simple"],
         "times": parts["strategies"],
         "cost": parts["cost"],
+        "faults": parts["resilience"],
         "strata": parts["strata"],
         "claims": parts["claims"] or parts["provenance"] or parts["targets"],
         "unmodelled": parts["unmodelled"],
