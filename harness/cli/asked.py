@@ -28,6 +28,7 @@ BLACK_BOX = ("app-chat", "app_chat")
 """The scenario in which the tested app's own agent talks to providers, and we only to the app."""
 
 _PLAYERS = ("pay", "intent", "confirm", "reason", "score", "gateway", "fallback")
+_OF_OURS = ("faults", "retries", "patience")
 
 APP = "app"
 """What stands for a strategy there: the app has its own."""
@@ -56,6 +57,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     score: str | None = None
     gateway: str | None = None
     fallback: str | None = None
+    faults: str | None = None
+    retries: str | None = None
+    patience: str | None = None
     param: list[str] | None = None
 
 
@@ -92,6 +96,11 @@ def setup_of(asked: Asked) -> Setup:
         problems.add("--host is where staging answers: add --targets staging, or leave it out")
     if targets == "staging":
         _check_host(asked.host, "the providers answer", problems)
+        if asked.faults:
+            problems.add(
+                "--faults is what our mocks do; those that are served get it from whoever serves "
+                "them: leave it out"
+            )
     if asked.host and targets == "real":
         problems.add("--host is where staging answers: real providers have hosts of their own")
     return checked(_options(asked), problems, _strategies(asked.strategy, problems))
@@ -112,6 +121,8 @@ def box_of(asked: Asked) -> "BlackBox":
         problems.add(f"--strategy {asked.strategy}: the app has its own; leave it out")
     if played := [f"--{name}" for name in _PLAYERS if getattr(asked, name)]:
         problems.add(f"{', '.join(played)}: the app chooses who plays; leave them out")
+    if ours := [f"--{name}" for name in _OF_OURS if getattr(asked, name)]:
+        problems.add(f"{', '.join(ours)}: neither the app nor its mocks are ours; leave them out")
     box = check_box(asked, problems)
     problems.settle()
     return box
@@ -220,4 +231,7 @@ def _options(asked: Asked) -> Options:
         },
         gateway=asked.gateway or None,
         fallback=asked.fallback or None,
+        faults=asked.faults or None,
+        retries=asked.retries or None,
+        patience=asked.patience or None,
     )

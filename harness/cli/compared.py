@@ -52,6 +52,7 @@ class Showing:
 
 def show(summary: RunSummary, columns: Columns, folder: Path, how: Showing) -> int:
     """Show a comparison that is stored; its exit code."""
+    from harness.cli.breaches import tell_breaches
     from harness.cli.looks import exit_code
 
     if how.report:
@@ -66,6 +67,7 @@ def show(summary: RunSummary, columns: Columns, folder: Path, how: Showing) -> i
         from harness.report.terminal import print_report
 
         print_report(summary, str(folder), Console())
+    tell_breaches(summary, columns)
     if how.otlp is not None:
         from harness.cli.otlp import export_and_tell
 
@@ -79,12 +81,14 @@ def show(summary: RunSummary, columns: Columns, folder: Path, how: Showing) -> i
 
 def swept(plan: Plan, as_json: bool) -> int:
     """The same comparison at several splits of the payment overhead: how the verdict moves."""
+    from harness.cli.breaches import tell_breaches
     from harness.cli.exits import INVALID, PASS
     from harness.report.session_share import print_session_shares
 
     runs = []
     for share in SWEPT_SHARES:
-        summary, _, folder = _run(_with_session_share(plan, share))
+        summary, columns, folder = _run(_with_session_share(plan, share))
+        tell_breaches(summary, columns)
         runs.append((share, summary, str(folder)))
     if as_json:
         print_json([{"session_share": share, "run": summary} for share, summary, _ in runs])

@@ -91,11 +91,13 @@ def write_report(stored: Stored) -> str:
 
 def lines_of(stored: Stored) -> list[str]:
     """What a person reads at the end, for 80 columns."""
+    from harness.cli.breaches import breach_lines
     from harness.report.load import open_run_lines
 
     spent = stored.summary.spent
     left = left_lines(stored.folder, spent) if spent else []
-    return [*open_run_lines(stored.summary, stored.columns, stored.folder), *left]
+    lines = open_run_lines(stored.summary, stored.columns, stored.folder)
+    return [*lines, *breach_lines(stored.summary, stored.columns), *left]
 
 
 def code_of(stored: Stored) -> int | None:

@@ -24,6 +24,7 @@ from harness.cli.engine_arms import ready_arms
 from harness.cli.engine_share import Share
 from harness.cli.exits import INVALID, PASS, USAGE, BadInput
 from harness.load.arrivals import poisson
+from harness.load.books import judged_beside, judged_share
 from harness.load.engine import Arm
 from harness.load.live import Live
 from harness.load.parts import Parts, counts_of
@@ -41,8 +42,12 @@ from harness.load.pipe import (
 )
 from harness.load.strain import CpuShare, straining
 from harness.real.unsafe import Unsafe
+from harness.record.reconciliation import ReconciliationSummary, merged
 
 PART_EVERY_S = 0.25
+
+Books = tuple[ReconciliationSummary | None, ReconciliationSummary | None]
+"""As an Account has them: its own, and what is beside all."""
 
 
 class Begin(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,7 +142,7 @@ class _Run:
                 raise
             self._tell_part(out)
             if stopped:
-                out.tell(self._account())
+                out.tell(self._account(*await self._books_meanwhile(out)))
             await out.close()
             if stopped and not out.broken:
                 return PASS
@@ -172,7 +177,31 @@ class _Run:
         self._share.keep(part.records)
         out.tell(part)
 
-    def _account(self) -> Account:
+    async def _books_meanwhile(self, out: "_Out") -> Books:
+        """Parts go on: books of a long run take their time, and who is silent is taken for dead."""
+        telling = asyncio.create_task(self._tell_parts(out))
+        try:
+            return await self._books()
+        finally:
+            telling.cancel()
+
+    async def _books(self) -> Books:
+        """Of its own conversations, and what is beside all. Other engines pay into the same books,
+        and may not have ended yet."""
+        own: ReconciliationSummary | None = None
+        beside: ReconciliationSummary | None = None
+        for arm in self._arms:
+            told = None if arm.books is None else await arm.books()
+            if told is not None:
+                # In a thread: the loop has parts to tell.
+                share = await asyncio.to_thread(judged_share, arm, told, self._live.played)
+                own = merged(own, share)
+                beside = merged(beside, await asyncio.to_thread(judged_beside, arm, told))
+        return own, beside
+
+    def _account(
+        self, books: ReconciliationSummary | None, beside: ReconciliationSummary | None
+    ) -> Account:
         tally, strain = self._live.tally, self._live.tally.strain
         return Account(
             at_s=self._now_s(),
@@ -182,6 +211,8 @@ class _Run:
             calls=strain.calls,
             leaks=tally.leaks,
             fault=tally.fault,
+            books=books,
+            beside=beside,
         )
 
     def _now_s(self) -> float:

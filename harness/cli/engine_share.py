@@ -1,6 +1,7 @@
 """What one engine of a conducted run keeps in case that nobody is left to tell it to; nothing of it
 outlives an orderly end."""
 
+import contextlib
 import shutil
 import sys
 import tempfile
@@ -61,4 +62,6 @@ class Share(AbstractContextManager["Share"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        with contextlib.suppress(OSError):  # A full disk has told so before.
+            self._spool.close()
         shutil.rmtree(self._room, ignore_errors=True)

@@ -20,13 +20,17 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import msgspec
+
 from harness import clock as clocks
+from harness.books import Belief, Beliefs
 from harness.cli.course import Course, Crash, Crashed, Progress
 from harness.cli.scenario_file import load_again
 from harness.cli.workers import PATIENCE_S, START
 from harness.load.causes import merge_causes
 from harness.load.engine import Tally, Tell
 from harness.record import Spool
+from harness.record.reconciliation import ReconciliationSummary
 
 HEAD_START_S = 0.1
 """From the word that all are ready to the common origin: long enough for it to reach everyone."""
@@ -46,6 +50,7 @@ class Link:
     """Of the mocks that all share; "" where there are none."""
     pipe: Connection
     origin: "asyncio.Future[float]"
+    held: "Held"
 
     async def begin(self) -> float:
         """Say that all is ready, and take the common origin."""
@@ -57,12 +62,30 @@ Work = Callable[[Link, Tally, Tell], Awaitable[None]]
 """Plays one worker's share on the real clock. Where processes are not forked it is pickled."""
 
 
+@dataclass(slots=True)
+class Held:
+    """What a worker's app holds of its payments. The books that all workers share are looked
+    through once, when all have ended: whoever still measures is not to wait for that."""
+
+    beliefs: Beliefs = field(default_factory=Beliefs)
+    cut: set[str] = field(default_factory=set)
+    """As of an arm."""
+
+
+Judge = Callable[[str, Sequence[Belief], Sequence[str], int], ReconciliationSummary | None]
+"""Of an address, all beliefs, the intents of all turns that were cut off, and how many beliefs were
+not kept: what came of it against the books there."""
+
+
 @dataclass(frozen=True, slots=True)
 class End:
-    """A worker's last word."""
+    """A worker's last word. Its beliefs are packed: there may be a million."""
 
     tally: Tally
     crash: Crash | None
+    beliefs: bytes
+    forgotten: int
+    cut: list[str]
 
 
 def run_in_engines(
@@ -72,11 +95,13 @@ def run_in_engines(
     serving: AbstractContextManager[str],
     course: Course,
     progress: Progress,
+    judge: Judge = lambda address, beliefs, cut, forgotten: None,
 ) -> None:
     """Play the work in that many processes, against what `serving` gives the address of.
 
     `source` is the file of the scenario, if it has one of its own. A worker that dies or meets a
-    bug ends the run, as an interrupt does: the others keep what they have.
+    bug ends the run, as an interrupt does: the others keep what they have. Where all have ended,
+    it is for `judge` to look through the books.
     """
     team = _Team(course, workers)
     try:
@@ -90,6 +115,7 @@ def run_in_engines(
                 progress.watch(course.tally)
                 team.tell(time.perf_counter() + HEAD_START_S)
                 team.listen(until=team.ended)
+                course.tally.books = judge(address, *team.held())
             finally:
                 team.stop()  # While it is still served: else what is in flight would fail.
     finally:
@@ -107,6 +133,7 @@ class _Member:
     tally: Tally = field(default_factory=Tally)
     ready: bool = False
     ended: bool = False
+    end: End | None = None
 
 
 class _Team:
@@ -143,6 +170,14 @@ class _Team:
 
     def ended(self) -> bool:
         return all(member.ended for member in self._members)
+
+    def held(self) -> tuple[list[Belief], list[str], int]:
+        """Of all that have ended, together."""
+        ends = [member.end for member in self._members if member.end is not None]
+        decode = msgspec.msgpack.Decoder(list[Belief]).decode
+        beliefs = [belief for end in ends for belief in decode(end.beliefs)]
+        cut = [intent for end in ends for intent in end.cut]
+        return beliefs, cut, sum(end.forgotten for end in ends)
 
     def listen(self, until: Callable[[], bool], patience_s: float | None = None) -> None:
         """Take in what they tell until that is so, or so long. Raises what a worker died of."""
@@ -194,7 +229,7 @@ class _Team:
         elif isinstance(told, Tally):
             member.tally = told
         elif isinstance(told, End):
-            member.ended, member.tally = True, told.tally
+            member.ended, member.tally, member.end = True, told.tally, told
             if told.crash is not None:
                 raise Crashed(told.crash)
         self._add_up(final=False)
@@ -241,18 +276,20 @@ def _play(
     for foreign in inherited:
         foreign.close()
     load_again(source)
-    tally, crash = Tally(), None
+    tally, crash, held = Tally(), None, Held()
     try:
         with Spool(path) as spool:
             address = _address(pipe)
             if address is not None:
-                clocks.run("real", _play_linked(work, worker, address, pipe, tally, spool))
+                playing = _play_linked(work, worker, address, pipe, tally, spool, held)
+                clocks.run("real", playing)
     except asyncio.CancelledError:
         pass  # Told to stop; what there was is told.
     except Exception as error:
         crash = Crash.of(error)
     with contextlib.suppress(OSError):
-        pipe.send(End(tally, crash))
+        beliefs = msgspec.msgpack.encode(list(held.beliefs))
+        pipe.send(End(tally, crash, beliefs, held.beliefs.forgotten, sorted(held.cut)))
 
 
 def _address(pipe: Connection) -> str | None:
@@ -266,11 +303,17 @@ def _address(pipe: Connection) -> str | None:
 
 
 async def _play_linked(
-    work: Work, worker: int, address: str, pipe: Connection, tally: Tally, spool: Spool
+    work: Work,
+    worker: int,
+    address: str,
+    pipe: Connection,
+    tally: Tally,
+    spool: Spool,
+    held: Held,
 ) -> None:
     loop, playing = asyncio.get_running_loop(), asyncio.current_task()
     assert playing is not None
-    link = Link(worker, address, pipe, loop.create_future())
+    link = Link(worker, address, pipe, loop.create_future(), held)
     threading.Thread(target=_obey, args=(link, loop, playing), daemon=True).start()
     telling = asyncio.create_task(_tell_how_far(pipe, tally, spool))
     try:

@@ -247,6 +247,7 @@ def _played(plan: Plan) -> _Played:
     from harness.cli.outcome import Started
     from harness.cli.progress import TurnBar
     from harness.cli.room import room_in
+    from harness.cli.ways import books_there
 
     rounds, started, own_code = plan.rounds, Started.now(), True
     with ExitStack() as sides:
@@ -265,7 +266,7 @@ def _played(plan: Plan) -> _Played:
             sides.pop_all(),
             mock_process(setup.mocks) as base_url,
         ):
-            own_code = play(rounds, first, base_url, courses, bar)
+            own_code = play(rounds, first, base_url, courses, bar, books_there)
     courses["base"].stopped = courses["head"].stopped
     of_side = dict(zip(SIDES, loaded, strict=True))
     return _Played(setup, of_side, courses, folders, started, own_code)

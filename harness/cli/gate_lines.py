@@ -150,6 +150,10 @@ class Played(msgspec.Struct, frozen=True, kw_only=True, tag="played"):
     bug: str = ""
     """What ended it, in a line; "" where nothing did."""
     trace: str = ""
+    beliefs: msgspec.Raw = msgspec.Raw(b"null")
+    """What its app holds of its payments, as a list of harness.books.Belief; null of a function."""
+    cut: list[str] = []
+    """The intents of turns that were cut off."""
 
 
 Answer = Loaded | Refused | Ready | Alive | Played

@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
+from harness.books import Account, Belief
 from harness.cli.course import Course, Crash, Crashed, Progress
 from harness.cli.exits import BadInput
 from harness.cli.gate_lines import (
@@ -22,13 +25,19 @@ from harness.cli.gate_lines import (
 )
 from harness.cli.gate_process import SideDied, SideProcess, SideRefused, other_tollbench
 from harness.cli.gate_trees import Tree
+from harness.load.books import judged_of
 from harness.load.engine import Tally
 from harness.load.strain import Strain
+from harness.record.reconciliation import ReconciliationSummary
 
 LEAD_S = 0.2
 """From the order to begin to the beginning: both sides have read it by then."""
 SAME_CLOCK_S = 600.0
 """Ready may be read late, when the other side was slow; clocks that differ do so by much more."""
+
+
+Books = Callable[[str], Sequence[Account] | None]
+"""Of the mocks at an address; None where nobody tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +95,15 @@ def play(
     base_url: str,
     courses: Mapping[Side, Course],
     progress: Progress,
+    books: Books = lambda address: None,
 ) -> bool:
     """All rounds; the processes of the first are there. Raises what ends it early; what was
-    measured until then is in the courses.
+    measured until then is in the courses. `books` tells those of a world, when nothing is measured
+    any more: both sides' worlds are in one process.
 
     The answer is whether any side ran code of its folder beside the file of the flow."""
     shown, own_code = Tally(), False
+    heard: dict[Side, list[Played]] = {side: [] for side in courses}
     progress.watch(shown)
     for round_ in range(rounds.rounds):
         with contextlib.ExitStack() as stack:
@@ -100,8 +112,28 @@ def play(
                 pair = stack.enter_context(loading(rounds, round_))
                 for process in pair:
                     process.answer(Loaded)
-            own_code |= _play_round(pair, round_, base_url, courses, shown)
+            last = _play_round(pair, round_, base_url, courses, shown)
+            own_code |= any(played.own_code for played in last.values())
+            for side, played in last.items():
+                heard[side].append(played)
+    for world, process in enumerate(first):
+        side = process.side
+        courses[side].tally.books = _judged(side, books(f"{base_url}/~{world}"), heard[side])
     return own_code
+
+
+def _judged(
+    side: Side, accounts: Sequence[Account] | None, heard: Sequence[Played]
+) -> ReconciliationSummary | None:
+    """A side that is of another tollbench may tell nothing that is understood here: then the books
+    are held to their own rules alone."""
+    cut = [intent for played in heard for intent in played.cut]
+    try:
+        told = [msgspec.json.decode(of.beliefs, type=list[Belief] | None) for of in heard]
+    except msgspec.MsgspecError:
+        told = [None]
+    beliefs = None if None in told else [belief for of in told for belief in of or ()]
+    return judged_of(side, accounts, beliefs, cut, 0)
 
 
 def _play_round(
@@ -110,7 +142,7 @@ def _play_round(
     base_url: str,
     courses: Mapping[Side, Course],
     shown: Tally,
-) -> bool:
+) -> Mapping[Side, Played]:
     heard: dict[Side, Played] = {}
     try:
         for world, process in enumerate(pair):
@@ -133,7 +165,7 @@ def _play_round(
             raise Crashed(Crash(f"{side}: {last.bug}", last.trace))
     for course in courses.values():
         course.rounds_finished += 1
-    return any(last.own_code for last in heard.values())
+    return heard
 
 
 def _begin(pair: Sequence[SideProcess]) -> None:

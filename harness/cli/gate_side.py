@@ -129,6 +129,7 @@ class _Round:
         self._watch = Watch(self._clock, ask.drain_s)
         self._tasks: list[asyncio.Task[None]] = []
         self._began = self._cut_off = False
+        self._arm: Arm | None = None
 
     async def play(self) -> Played:
         bug = Crash("", "")
@@ -158,6 +159,7 @@ class _Round:
             conversations = -(-ask.turns // self._found.setup.scenario.turns)
             arm = self._watch.over(self._found.arm(ask.round, clock, way), conversations)
             plan = self._plan(arm, ask.round, ask.turns)
+            self._arm = arm
 
             async def begin() -> float:
                 self._out.tell(Ready(clock.now(), plan.digest))
@@ -193,6 +195,7 @@ class _Round:
 
     def _told(self, bug: Crash) -> Played:
         tally, strain = self._tally, self._tally.strain
+        beliefs = self._arm.world.beliefs if self._arm else None
         return Played(
             due=tally.due,
             started=tally.started,
@@ -209,6 +212,8 @@ class _Round:
             own_code=loads_own_code(self._ask, Path.cwd()),
             bug=bug.reason,
             trace=bug.trace,
+            beliefs=msgspec.Raw(msgspec.json.encode(None if beliefs is None else list(beliefs))),
+            cut=sorted(self._arm.cut) if self._arm else [],
         )
 
 

@@ -14,6 +14,7 @@ from harness.cli.options import (
     Clock,
     Confirm,
     Fallback,
+    Faults,
     Gateway,
     Intent,
     Json,
@@ -22,9 +23,11 @@ from harness.cli.options import (
     MostSpend,
     Otlp,
     Out,
+    Patience,
     Pay,
     Port,
     Reason,
+    Retries,
     Score,
     Seed,
     Set,
@@ -103,6 +106,9 @@ def load(
     gateway: Gateway = None,
     fallback: Fallback = None,
     capacity: Capacity = None,
+    faults: Faults = None,
+    retries: Retries = None,
+    patience: Patience = None,
     think_scale: ThinkScale = None,
     set_: Set = None,
     targets: Targets = "mock",
@@ -124,6 +130,7 @@ def load(
     """
     from pathlib import Path
 
+    from harness.cli.breaches import tell_breaches
     from harness.cli.outcome import Started, exit_code, store
     from harness.cli.problems import Problems
     from harness.cli.progress import TurnBar
@@ -152,6 +159,9 @@ def load(
         gateway=gateway,
         fallback=fallback,
         capacity=capacity,
+        faults=faults,
+        retries=retries,
+        patience=patience,
         wanted=Wanted(
             targets=targets,
             live_wechat_orders=live_wechat_orders,
@@ -174,6 +184,7 @@ def load(
         run, course, started, kept, spreads=run.clock == "real" and not run.real
     )
     _print(summary, columns, kept, json)
+    tell_breaches(summary, columns)
     if otlp is not None:
         from harness.cli.otlp import export_and_tell
 
@@ -264,14 +275,15 @@ def _probe(
         problems.add("--clock virtual: a URL is probed on the real clock only; leave it out")
     only_flows = (
         options.think_scale, options.port, options.pay, options.gateway, options.fallback,
-        options.capacity, *options.models.values(),
+        options.capacity, options.faults, options.retries, options.patience,
+        *options.models.values(),
     )  # fmt: skip
     if options.wanted.given:
         problems.add('"load http" asks whom --url names: leave out --targets and what goes with it')
     if options.parameters or strategy != "baseline" or any(of is not None for of in only_flows):
         problems.add(
-            '"load http" only probes: it takes no --set, --strategy, --think-scale or --port, and '
-            "nobody who plays in a flow"
+            '"load http" only probes: it takes no --set, --strategy, --think-scale, --port, '
+            "--faults, --retries or --patience, and nobody who plays in a flow"
         )
     probe = HttpProbe(problems.url("--url", url))
     problems.settle()

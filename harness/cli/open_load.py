@@ -2,23 +2,26 @@
 probe of any URL."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from harness import clock as clocks
+from harness.books import Belief
 from harness.cli.course import Course, Progress, stopping
 from harness.cli.engines import Link, run_in_engines
 from harness.cli.mock_process import mock_process
 from harness.cli.real_ways import asking, serving_mocks
 from harness.cli.rounds import WARM_UP_ROUND, Ways, leaving_no_task
 from harness.cli.scenario_file import source_of
-from harness.cli.ways import socket_way
+from harness.cli.ways import books_there, socket_way
 from harness.cli.wiring import Setup, in_process_arms, probe_arm, socket_arms
 from harness.clock import ClockName
 from harness.http1 import Sockets
 from harness.load.arrivals import Arrivals
+from harness.load.books import hold_against_books, judged_of
 from harness.load.engine import (
     Arm,
     Due,
@@ -28,6 +31,7 @@ from harness.load.engine import (
     run_round,
     share,
 )
+from harness.record.reconciliation import ReconciliationSummary
 from scenarios.http_probe import HttpProbe
 
 Arms = AbstractAsyncContextManager[Arm]
@@ -37,6 +41,10 @@ Schedule = Callable[[Arm], Iterable[Due]]
 
 Play = Callable[[int, Schedule, Tally, Tell], None]
 """Plays one schedule to its end, in the weather of that round and in a world of its own."""
+
+
+WORLD = "~0"
+"""That all workers of a load are in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +83,8 @@ def run_load(setup: Setup, load: Load, progress: Progress, room: Path) -> Course
             mocks = mock_process(setup.mocks, setup.mocks_port)
             work = MockedLoad(setup, load)
             source = source_of(setup.scenario)
-            run_in_engines(work, load.workers, source, mocks, course, progress)
+            judge = partial(_judged, setup.variants[0].name)
+            run_in_engines(work, load.workers, source, mocks, course, progress, judge)
         else:
             schedule = load.schedule(setup.seed, setup.scenario.turns)
             progress.watch(course.tally)
@@ -125,8 +134,9 @@ class MockedLoad:
 
     async def __call__(self, link: Link, tally: Tally, tell: Tell) -> None:
         setup, clock = self.setup, clocks.RealClock()
-        async with socket_way(setup, f"{link.address}/~0") as way, leaving_no_task():
+        async with socket_way(setup, f"{link.address}/{WORLD}") as way, leaving_no_task():
             warm = socket_arms(setup, WARM_UP_ROUND, clock, [way])
+            link.held.beliefs, link.held.cut = way.beliefs, way.cut
             await _warm_up(clock, warm, link.worker)
             (arm,) = socket_arms(setup, 0, clock, [way])
             schedule = self.load.schedule(setup.seed, setup.scenario.turns)(arm)
@@ -146,6 +156,13 @@ class ProbeLoad:
             arm = probe_arm(self.probe, self.seed, clocks.RealClock(), transport)
             schedule = self.load.schedule(self.seed, self.probe.turns)(arm)
             await _play_share(link, self.load, arm, schedule, tally, tell)
+
+
+def _judged(
+    variant: str, address: str, beliefs: Sequence[Belief], cut: Sequence[str], forgotten: int
+) -> ReconciliationSummary | None:
+    """All workers' payments against the books that they share."""
+    return judged_of(variant, books_there(f"{address}/{WORLD}"), beliefs, cut, forgotten)
 
 
 async def _play_share(
@@ -195,6 +212,7 @@ def _play(
     async def main() -> None:
         async with making as arm, leaving_no_task():
             await run_round(clock, [arm], schedule(arm), tally, tell=tell, drain_s=drain_s)
+            await hold_against_books([arm], tally)
 
     clocks.run(clock_name, main())
 

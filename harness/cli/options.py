@@ -46,6 +46,31 @@ ThinkScale = Annotated[
         show_default=False,
     ),
 ]
+Faults = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LIST",
+        help="What goes wrong at the mocks, and the share of calls it strikes: "
+        "timeouts=1%,reset=0.5%.  [default: nothing]",
+        show_default=False,
+    ),
+]
+Retries = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N",
+        help="How often the agent sends a failed call again.  [default: 2 with faults, else 0]",
+        show_default=False,
+    ),
+]
+Patience = Annotated[
+    str | None,
+    typer.Option(
+        metavar="S",
+        help="Seconds after which the agent gives a call up.  [default: 30]",
+        show_default=False,
+    ),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the scenario; repeatable."),

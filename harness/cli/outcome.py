@@ -4,12 +4,12 @@ import datetime
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from msgspec import structs
+from msgspec import UnsetType, structs
 
 from harness import record
 from harness.cli.casting import Variant
@@ -21,6 +21,8 @@ from harness.cli.room import clear
 from harness.cli.targets import Real
 from harness.cli.wiring import Setup
 from harness.clock import ClockName
+from harness.faults import Faults
+from harness.flow.flow import PATIENCE_S
 from harness.load.engine import Tally
 from harness.load.health import examine
 from harness.record import (
@@ -35,9 +37,10 @@ from harness.record import (
     WarmUp,
 )
 from harness.stats.analysis import Question, analyse, with_findings
+from harness.stats.resilience import resilience_of
 from harness.stats.slo import Slo, judge_slos
 from mocks.host import MockConfig, provenance
-from mocks.profile import Profile, fingerprint
+from mocks.profile import ModelProfile, PaymentProfile, Profile, fingerprint
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -85,6 +88,10 @@ class Run:
     """Of the command that it was asked by; None is this process's own."""
     real: Real | None = None
     """Who is asked in reality, where anybody is."""
+    faults: Mapping[str, float] = field(default_factory=dict)
+    """What goes wrong on purpose, by its share."""
+    struck_by: Mapping[str, Faults] = field(default_factory=dict)
+    """The same as it strikes each variant, by the variant's name."""
 
 
 def store(
@@ -116,6 +123,7 @@ def store(
         targets=dict(run.real.targets) if run.real else {},
         spent=course.spent,
         seed=run.seed,
+        faults=dict(run.faults),
         rounds=run.rounds,
         rounds_finished=course.rounds_finished,
         started_at=started.at.isoformat(timespec="seconds"),
@@ -143,8 +151,11 @@ def store(
         failures=failures_of(course.tally),
         slos=judge_slos(columns, [variant.name for variant in run.variants], run.slos),
         engines=list(engines),
+        reconciliation=course.tally.books,
     )
     summary = with_findings(summary, analyse(columns, run.variants, question))
+    if run.struck_by:
+        summary = structs.replace(summary, resilience=resilience_of(columns, run.struck_by))
     summary = record.finish(folder, summary)
     clear(folder)
     record.point_latest(folder)
@@ -168,8 +179,19 @@ def run_of(
         endpoints=real.endpoints if real else "mock",
         real=real,
         seed=setup.seed,
+        faults=faults_of(mocks),
+        struck_by={
+            variant.name: faults
+            for variant in setup.variants
+            if (faults := mocks.struck_by(variant.lanes))
+        },
         rounds=setup.rounds,
-        parameters={"rate": setup.rate, "think_scale": setup.think_scale, **(swept or {})},
+        parameters={
+            "rate": setup.rate,
+            "think_scale": setup.think_scale,
+            **_endurance(setup),
+            **(swept or {}),
+        },
         profiles={name: fingerprint(profile) for name, profile in profiles.items()},
         provenance=provenance(mocks),
         question=question or Question(seed=setup.seed),
@@ -177,6 +199,29 @@ def run_of(
         fees=fee_summaries(mocks),
         claims=claim_summaries(mocks),
     )
+
+
+def faults_of(mocks: MockConfig) -> dict[str, float]:
+    """Those of all mocks by their names, and those of one profile with its name before them."""
+    profiles: dict[str, PaymentProfile | ModelProfile] = {**mocks.pay, **mocks.models}
+    everywhere: dict[str, float] = {fault: share for fault, share in mocks.faults.items()}
+    own = {
+        f"{name} {fault}": share
+        for name, profile in profiles.items()
+        if not isinstance(profile.faults, UnsetType)
+        for fault, share in profile.faults.items()
+    }
+    return everywhere | own
+
+
+def _endurance(setup: Setup) -> dict[str, float | str]:
+    """How the agent meets faults, where there are any or it is not as ever."""
+    told: dict[str, float | str] = {}
+    if setup.retries or setup.mocks.struck_by() is not None:
+        told["retries"] = setup.retries
+    if setup.patience_s != PATIENCE_S:
+        told["patience_s"] = setup.patience_s
+    return told
 
 
 def mocked_of(setup: Setup) -> MockConfig:

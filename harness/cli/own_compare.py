@@ -8,13 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
+from msgspec import structs
+
 from harness.cli.casting import Speaking
 from harness.cli.compared import Showing, show
 from harness.cli.course import Course
 from harness.cli.exits import BadInput
 from harness.cli.looks import Asking, Looking, asked, looks_ahead
 from harness.cli.machine import cores
-from harness.cli.outcome import Run, Started, store
+from harness.cli.outcome import Run, Started, faults_of, store
 from harness.cli.own_course import run_own_rounds
 from harness.cli.own_flow import BadFlow, OwnFlow, load_function
 from harness.cli.own_vary import Varied, varied_of
@@ -24,6 +26,7 @@ from harness.cli.room import clear, new_run, room_in
 from harness.cli.served import Served, chosen
 from harness.cli.setup import LEAST_RATE, MOST_RATE
 from harness.cli.wiring import Setup
+from harness.faults import ANYBODYS, Fault
 from harness.flow.agent import Agent
 from harness.flow.flow import Chat
 from harness.record import Columns, RunSummary, spooled
@@ -50,6 +53,7 @@ class OwnOptions:
     out: str
     report: bool
     otlp: str | None = None
+    faults: str | None = None
     for_scenarios: Mapping[str, bool] = field(default_factory=dict)
     """Options that a function has no use for, and whether they were given."""
 
@@ -102,6 +106,7 @@ def _checked(options: OwnOptions) -> _Plan:
     if options.otlp is not None:
         problems.base_url("--otlp", options.otlp)
     capacities = [] if options.capacity is None else [options.capacity]
+    faults = problems.faults("--faults", options.faults, _in_vain)
     served = chosen(problems, options.seed, options.profiles, capacities)
     times = MOST_TIMES if planned else 1
     setup = Setup(
@@ -114,11 +119,18 @@ def _checked(options: OwnOptions) -> _Plan:
         rate=rate,
         think_scale=1.0,
         speaking=Speaking(roles={}, models={}),
-        mocks=served.mocks,
+        mocks=structs.replace(served.mocks, faults=faults),
         mocks_port=port,
     )
     question = replace(question, seed=setup.seed)
     return _Plan(setup, varied.functions, served, question, planned, out)
+
+
+def _in_vain(fault: Fault) -> str:
+    """What a function's calls are for is not known, and it has no user of ours."""
+    if fault in ANYBODYS:
+        return ""
+    return f"strikes calls of our own agent alone; a function meets {', '.join(ANYBODYS)}"
 
 
 def _varied(options: OwnOptions, problems: Problems) -> Varied:
@@ -174,6 +186,7 @@ def _run_of(plan: _Plan, name: str, reached: Collection[str]) -> Run:
         clock=setup.clock,
         endpoints="mock",
         seed=setup.seed,
+        faults=faults_of(setup.mocks),
         rounds=setup.rounds,
         parameters={"rate": setup.rate},
         profiles={name: of for name, of in fingerprints.items() if name in reached},

@@ -16,7 +16,7 @@ from harness import clock as clocks
 from harness.cli.bugs import innermost
 from harness.cli.course import Course, Enough, Progress, batches, stopping
 from harness.cli.mock_process import mock_process
-from harness.cli.own_flow import BadFlow, OwnFlow, function_arm, rerouted
+from harness.cli.own_flow import BadFlow, OwnFlow, function_arm, longest_s, rerouted
 from harness.cli.own_rounds import next_start_ns, rounds_quickly, way_in_process
 from harness.cli.own_ways import served_door
 from harness.cli.rounds import WARM_UP_ROUND, leaving_no_task
@@ -25,6 +25,7 @@ from harness.cli.wiring import Setup, Way
 from harness.clock import Clock, Deadlock
 from harness.flow.flow import Flow
 from harness.flow.own_door import Door
+from harness.load.books import hold_against_books
 from harness.load.engine import Arm, Due, Tally, round_schedule, run_round
 from harness.providers.trace import Trace, encode_traceparent, number_of
 
@@ -72,6 +73,8 @@ class _Rounds:
         self._setup, self._functions, self._run_id = setup, functions, run_id
         self._course = course
         self.mistake: BaseException | None = None
+        self._last: Sequence[Arm] = ()
+        """On the real clock: all rounds have gone the ways of these."""
 
     def play(self, planned: Iterable[range]) -> None:
         if self._setup.clock == "virtual":
@@ -104,6 +107,7 @@ class _Rounds:
                 await self._play_round(round_, clock, ways, door)
             if door.mistake is not None:
                 raise door.mistake
+            await hold_against_books(self._last, self._course.tally)
 
     async def _play_round(
         self, round_: int, clock: Clock, ways: Sequence[Way], door: Door | None
@@ -117,6 +121,10 @@ class _Rounds:
         with self._course.spool(round_) as spool:
             await run_round(clock, arms, schedule, self._course.tally, tell=spool.add)
         self._course.rounds_finished += 1
+        if door is None:
+            await hold_against_books(arms, self._course.tally)
+        else:
+            self._last = arms
         return clock.now()
 
     def _schedule(self, round_: int, arms: Sequence[Arm], turns: int) -> list[Due]:
@@ -135,6 +143,7 @@ class _Rounds:
             clock=clock,
             door=door,
             trace_of=_traces(number_of(self._run_id, variant.name, round_)),
+            patience_s=longest_s(self._setup.mocks),
         )
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import math
 import os
 import re
 import sys
@@ -15,14 +16,16 @@ import httpx
 from harness.cli.scenario_file import load_file
 from harness.cli.wiring import Way
 from harness.clock import Clock
-from harness.flow.flow import Flow, World
+from harness.flow.flow import PATIENCE_S, Flow, World
 from harness.flow.own import OwnTurn, TraceOf, converse_with
 from harness.flow.own_door import Door
 from harness.flow.own_function import OwnFlow, what_is_wrong
 from harness.flow.rerouted import begin_round, rerouted
 from harness.flow.routing import BadFlow, Routes
 from harness.flow.strategy import Strategy
+from harness.load.books import BOOKS_ALONE
 from harness.load.engine import Arm
+from mocks.host import MockConfig
 
 __all__ = [
     "BadFlow",
@@ -31,6 +34,7 @@ __all__ = [
     "find_function",
     "function_arm",
     "load_function",
+    "longest_s",
     "names_function",
     "rerouted",
 ]
@@ -113,17 +117,37 @@ def function_arm(
     others: Mapping[str, httpx.AsyncBaseTransport] = {},
     door: Door | None = None,
     trace_of: TraceOf = lambda flow: "",
+    patience_s: float = math.inf,
 ) -> Arm:
     """One strategy's arm in one round: each turn calls the function. It is to be played within
     `rerouted()`. Raises BadFlow for what cannot be called so; a turn that does what cannot be
-    played ends the round with BadFlow. `others` are servers of the user's own, by host."""
-    world = World(clock, way.transport, seed, round_, True, think_scale, inbox=way.inbox)
+    played ends the round with BadFlow. `others` are servers of the user's own, by host. What the
+    function believes of its payments nobody knows, and it may pay as often as it likes: the books
+    are held to what they tell by themselves. `patience_s` is that of clients which have none of
+    their own."""
+    world = World(
+        clock,
+        way.transport,
+        seed,
+        round_,
+        True,
+        think_scale,
+        inbox=way.inbox,
+        patience_s=patience_s,
+    )
 
     async def boot(flow: Flow) -> None:
         begin_round(seed, round_)
 
     routes = Routes(way.at, way.transport, others)
-    return Arm(name, world, boot, converse_with(function, strategy, routes, door, trace_of))
+    converse = converse_with(function, strategy, routes, door, trace_of)
+    return Arm(name, world, boot, converse, books=way.books, rules=BOOKS_ALONE, cut=way.cut)
+
+
+def longest_s(mocks: MockConfig) -> float:
+    """How long a client waits that has no patience of its own: not without end, where an answer may
+    never come. Elsewhere all come, and nothing is cut short."""
+    return PATIENCE_S if mocks.struck_by() else math.inf
 
 
 _WORD = r"[^\W\d]\w*"

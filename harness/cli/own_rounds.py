@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import httpx
 
 from harness import clock as clocks
-from harness.cli.own_flow import BadFlow, OwnFlow, function_arm, rerouted
-from harness.cli.wiring import Way
+from harness.cli.own_flow import BadFlow, OwnFlow, function_arm, longest_s, rerouted
+from harness.cli.wiring import Way, books_of
 from harness.clock import Clock, Deadlock
 from harness.flow.inbox import Inbox
 from harness.flow.strategy import Strategy
 from harness.in_process import InProcess
+from harness.load.books import hold_against_books
 from harness.load.engine import Tally, round_schedule, run_round
 from mocks.host import IN_PROCESS_URL, Host, MockConfig, endpoints
 
@@ -87,9 +88,11 @@ def _play_round(own: Own, round_: int, start_ns: int, tally: Tally) -> float:
             round_=round_,
             clock=clock,
             others=own.others,
+            patience_s=longest_s(own.mocks),
         )
         schedule = round_schedule(own.seed, round_, [arm], turns=turns, turns_each=1, rate=own.rate)
         await run_round(clock, [arm], schedule, tally)
+        await hold_against_books([arm], tally)
         return clock.now()
 
     try:
@@ -101,4 +104,5 @@ def _play_round(own: Own, round_: int, start_ns: int, tally: Tally) -> float:
 def way_in_process(mocks: MockConfig, clock: Clock) -> Way:
     inbox = Inbox("http://app")
     host = Host(clock, mocks, deliver=inbox)
-    return Way(InProcess(host.decide, clock), endpoints(IN_PROCESS_URL, mocks), inbox)
+    at = endpoints(IN_PROCESS_URL, mocks)
+    return Way(InProcess(host.decide, clock), at, inbox, books_of(host))

@@ -4,7 +4,7 @@ import math
 import re
 import socket
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar, cast, get_args, get_type_hints
@@ -15,6 +15,7 @@ import msgspec
 from harness.cli.casting import ORDER_ONLY, USUAL
 from harness.cli.exits import BadInput
 from harness.clock import ClockName
+from harness.faults import FAULTS, USERS, Fault
 from harness.flow.strategy import MITIGATIONS, Strategy, strategy_of
 from harness.load.arrivals import Arrivals
 from harness.record import Tolerance
@@ -36,6 +37,15 @@ if TYPE_CHECKING:
     from harness.stats.slo import Slo
 
 ScenarioT = TypeVar("ScenarioT", bound="DataclassInstance")
+
+InVain = Callable[[Fault], str]
+"""Why a fault can never strike what is played, with the mend; nothing where it can."""
+
+
+def in_vain_without_users(fault: Fault) -> str:
+    """Of mocks that are served: whoever calls them has users of his own."""
+    return "is what a user does, and mocks have none: leave it out" if fault in USERS else ""
+
 
 LEAST_PERCENTILE, MOST_PERCENTILE = 1.0, 99.999
 MOST_TOLERANCE: dict[str, float] = {"%": 99.0, "ms": 3_600_000.0}
@@ -134,6 +144,34 @@ class Problems:
             for mistake in str(error).splitlines():
                 self.add(f"{option}: {mistake}")
             return []
+
+    def faults(
+        self, option: str, text: str | None, in_vain: InVain = in_vain_without_users
+    ) -> dict[Fault, float]:
+        """What share of the calls each fault is to strike, of those that it can; written as in
+        timeouts=1%,reset=0.005. None is none. `in_vain` says of one that can strike nothing of what
+        is played why that is; mocks alone are when nothing else is said."""
+        if text is None:
+            return {}
+        shares: dict[Fault, float] = {}
+        unknown: list[str] = []
+        for part in (part.strip() for part in text.split(",") if part.strip()):
+            name, _, share = (piece.strip() for piece in part.partition("="))
+            fault = next((fault for fault in FAULTS if fault == name), None)
+            if fault is None:
+                unknown.append(repr(name))
+            elif fault in shares:
+                self.add(f"{option} names {fault} twice: keep one")
+            else:
+                shares[fault] = self._share(f"{option} {fault}", share)
+                if why := in_vain(fault):
+                    self.add(f"{option} {fault} {why}")
+        if unknown:
+            self.add(f"{option}: unknown fault {', '.join(unknown)}; take {', '.join(FAULTS)}")
+        elif not shares:
+            self.add(f"{option} names no fault; write them as in timeouts=1%,reset=0.5%")
+        # In their own order, however they were written: a run's faults are one thing.
+        return {fault: shares[fault] for fault in FAULTS if fault in shares}
 
     def clock(self, text: str) -> ClockName:
         if text not in get_args(ClockName):
@@ -271,6 +309,19 @@ class Problems:
         if isinstance(value, float) and not math.isfinite(value):
             self.add(f"--set {name} must be {_KINDS.get(kind, kind)}, not {text!r}")
         return value
+
+    def _share(self, option: str, text: str) -> float:
+        percent = text.endswith("%")
+        try:
+            share = float(text.removesuffix("%")) / (100 if percent else 1)
+        except ValueError:
+            share = math.nan
+        if not 0 < share <= 1:
+            self.add(
+                f"{option} must be a share above 0 and up to 100%, as 1% or 0.01, not {text!r}"
+            )
+            return 0.01
+        return share
 
     def _profile(self, option: str, name: str, kind: type[ProfileT]) -> ProfileT | None:
         for other, what in _PROFILES.items():

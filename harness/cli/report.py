@@ -36,6 +36,7 @@ def report(
     sent, and no page is written. Exit code 0 means that it was done, 2 that the command was wrong,
     the run cannot be read, or its spans were not taken.
     """
+    from harness.cli.breaches import tell_breaches
     from harness.cli.exits import PASS, USAGE, BadInput
     from harness.cli.problems import Problems
     from harness.cli.stored import open_run, run_path
@@ -61,6 +62,7 @@ def report(
         from harness.report.markdown import run_markdown
 
         print(run_markdown(summary))
+        tell_breaches(summary, columns)
         return PASS
     from harness.report.charts import charts_of, svg_of
     from harness.report.page import write_page
@@ -72,6 +74,7 @@ def report(
     except OSError as error:
         raise BadInput([f"{folder} cannot be written to: {error.strerror}"]) from None
     print(page)
+    tell_breaches(summary, columns)
     if _is_watched() if open_ is None else open_:
         _show(page)
     return PASS

@@ -14,6 +14,7 @@ from harness.cli.real_ways import asking, serving_mocks
 from harness.cli.ways import socket_ways
 from harness.cli.wiring import Setup, Way, in_process_arms, socket_arms
 from harness.cli.workers import run_in_workers
+from harness.load.books import hold_against_books
 from harness.load.engine import Arm, Due, Tally, Tell, round_schedule, run_round
 
 Ways = Callable[[Setup, str], AbstractAsyncContextManager[list[Way]]]
@@ -64,6 +65,7 @@ def _play_virtual(setup: Setup, round_: int, tally: Tally, tell: Tell | None) ->
     async def main() -> None:
         arms = in_process_arms(setup, round_, clock)
         await run_round(clock, arms, _schedule(setup, round_, arms), tally, tell=tell)
+        await hold_against_books(arms, tally)
 
     clocks.run("virtual", main())
 
@@ -125,12 +127,14 @@ async def _real_rounds(
     one before has ended and nothing is being measured."""
     clock = clocks.RealClock()
     async with warmed(setup, opening) as ways:
+        arms: list[Arm] = []
         for round_ in chain.from_iterable(planned):
             arms = socket_arms(setup, round_, clock, ways)
             schedule = _schedule(setup, round_, arms)
             with course.spool(round_) as spool:
                 await run_round(clock, arms, schedule, course.tally, tell=spool.add)
             course.rounds_finished += 1
+        await hold_against_books(arms, course.tally)  # All rounds have gone the same ways.
 
 
 def _schedule(setup: Setup, round_: int, arms: Sequence[Arm]) -> list[Due]:

@@ -23,7 +23,9 @@ from harness.cli.scenario_file import find_scenario
 from harness.cli.targets import Wanted, checked_targets
 from harness.cli.wiring import REAL_THINK_SCALE, Setup
 from harness.clock import ClockName
+from harness.faults import ONLY_AT, Fault
 from harness.flow.agent import Scenario
+from harness.flow.flow import PATIENCE_S
 from harness.flow.model import Outage, Role
 from harness.flow.strategy import Strategy
 from mocks import figures as mocks_figures
@@ -37,6 +39,10 @@ LEAST_RATE, MOST_RATE = 0.001, 100_000
 ProfileT = TypeVar("ProfileT", PaymentProfile, ModelProfile, GatewayProfile)
 
 MOST_CAPACITY = 1_000_000
+RETRIES = 2
+"""Where anything goes wrong on purpose, unless told otherwise."""
+MOST_RETRIES = 20
+LEAST_PATIENCE_S, MOST_PATIENCE_S = 0.001, 3600.0
 DIRECTLY = "none"
 """In place of a gateway's name: the models are asked directly."""
 
@@ -57,6 +63,9 @@ class Options:
     gateway: str | None = None
     fallback: str | None = None
     capacity: str | None = None
+    faults: str | None = None
+    retries: str | None = None
+    patience: str | None = None
     wanted: Wanted = field(default_factory=Wanted)
 
 
@@ -100,6 +109,8 @@ def checked(
         if options.capacity is None
         else problems.whole("--capacity", options.capacity, 1, MOST_CAPACITY)
     )
+    struck = _faults(options, pay, problems)
+    retries, patience_s = _retries(options, problems), _patience_s(options, problems)
     in_all = (
         most_turns(max(1, scenario.turns))
         if most_turns and scenario
@@ -118,7 +129,10 @@ def checked(
         outages=_outages(scenario, speaking),
         lifetime_scale=think_scale,
         cny_per_usd=exchange,
+        faults=struck,
     )
+    if retries is None:
+        retries = RETRIES if mocks.struck_by() is not None else 0
     return Setup(
         scenario=scenario,
         variants=variants,
@@ -132,7 +146,40 @@ def checked(
         mocks=mocks if slots is None else with_slots(mocks, slots),
         mocks_port=port,
         real=real,
+        retries=retries,
+        patience_s=patience_s,
     )
+
+
+def _faults(
+    options: Options, pay: Mapping[str, PaymentProfile], problems: Problems
+) -> dict[Fault, float]:
+    """What goes wrong, by its share. Only mocks do so when asked to."""
+    paid_by = {profile.provider for profile in pay.values()}
+
+    def in_vain(fault: Fault) -> str:
+        who = ONLY_AT.get(fault)
+        if not who or not paid_by or paid_by & {*who}:
+            return ""
+        return f"strikes only at {' and '.join(who)}: take one of them with --pay, or leave it out"
+
+    if options.wanted.real and options.faults is not None:
+        problems.add("--faults is what mocks do: it is not for --targets real; leave it out")
+    return problems.faults("--faults", options.faults, in_vain)
+
+
+def _retries(options: Options, problems: Problems) -> int | None:
+    """How often the agent sends a call again, where that is said."""
+    if options.retries is None:
+        return None
+    return problems.whole("--retries", options.retries, 0, MOST_RETRIES)
+
+
+def _patience_s(options: Options, problems: Problems) -> float:
+    """How long the agent waits for a call."""
+    if options.patience is None:
+        return PATIENCE_S
+    return problems.number("--patience", options.patience, LEAST_PATIENCE_S, MOST_PATIENCE_S)
 
 
 def with_slots(mocks: MockConfig, slots: int) -> MockConfig:

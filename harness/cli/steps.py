@@ -2,7 +2,7 @@
 the limit; what a step shows is judged elsewhere."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from harness.cli.open_load import Play, Schedule, player
 from harness.cli.wiring import Setup
 from harness.load import arrivals
 from harness.load.engine import Arm, Due, Tally
-from harness.load.health import EVERY_TURN_FAILED, examine
+from harness.load.health import BOOKS_BROKEN, EVERY_TURN_FAILED, examine
 from harness.record import Step, columns_of_spools
 from harness.stats.capacity import Played, Search, Wanted, judge, next_step
 
@@ -79,10 +79,7 @@ def _measure(
     _, reasons = examine(tally, columns, setup.clock)
     # That every turn fails is for the system to answer for.
     if sick := [reason for reason in reasons if not reason.startswith(EVERY_TURN_FAILED)]:
-        sweep.course.stopped = (
-            f"at {wanted.rate:g} turns/s the instrument, not the system, ended the sweep: "
-            + "; ".join(sick)
-        )
+        sweep.course.stopped = _ended_by(wanted.rate, sick)
         return
     played = Played(
         round=number,
@@ -95,6 +92,14 @@ def _measure(
     )
     sweep.steps.append(judge(search, played))
     sweep.course.rounds_finished += 1
+
+
+def _ended_by(rate: float, sick: Sequence[str]) -> str:
+    """Money that is lost is the app's doing, and nothing that it does at that rate counts."""
+    told = "; ".join(sick)
+    if any(reason.startswith(BOOKS_BROKEN) for reason in sick):
+        return f"at {rate:g} turns/s the app lost track of money, which ended the sweep: {told}"
+    return f"at {rate:g} turns/s the instrument, not the system, ended the sweep: {told}"
 
 
 def _arrivals(setup: Setup, round_: int, rate: float, until_s: float) -> Schedule:

@@ -100,6 +100,7 @@ def sweep(
     """
     from pathlib import Path
 
+    from harness.cli.breaches import tell_breaches
     from harness.cli.outcome import Started, store
     from harness.cli.problems import Problems
     from harness.cli.progress import TurnBar
@@ -144,6 +145,7 @@ def sweep(
         from harness.report.capacity import print_capacity
 
         print_capacity(summary, str(kept), Console())
+    tell_breaches(summary, columns)
     return _exit_code(summary)
 
 

@@ -3,9 +3,13 @@ each; it starts no mocks."""
 
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 
 import httpx
+import msgspec
 
+from harness import clock as clocks
+from harness.books import Account
 from harness.cli.inbox_server import inbox_server
 from harness.cli.wiring import Setup, Way
 from harness.clock import RealClock
@@ -16,6 +20,9 @@ from harness.providers.call import Endpoint, Unreachable
 from harness.transport import measure
 from mocks.credentials import CREDENTIALS, Keyed
 from mocks.host import endpoints
+
+BOOKS_PATIENCE_S = 300.0
+"""How long mocks may take to tell all their books: of a long load they are many."""
 
 
 @contextlib.asynccontextmanager
@@ -41,7 +48,28 @@ async def socket_way(setup: Setup, base_url: str) -> AsyncIterator[Way]:
         for lane, profile in setup.mocks.pay.items():
             if keyed := CREDENTIALS.get(profile.provider):
                 at[lane] = await _keyed(transport, keyed, at[lane].base_url)
-        yield Way(transport, at, inbox)
+        yield Way(transport, at, inbox, partial(books_at, base_url))
+
+
+async def books_at(base_url: str) -> list[Account] | None:
+    """The books of the mocks behind that address; None where nobody has used that world. They are
+    asked for on a connection of their own, when nothing is measured any more: there may be many."""
+    origin, _, world = base_url.partition("/~")
+    async with httpx.AsyncClient(trust_env=False, timeout=BOOKS_PATIENCE_S) as client:
+        try:
+            answer = await client.get(f"{origin}/_books", params={"world": world})
+        except httpx.TransportError as error:
+            raise Unreachable(f"the mocks do not tell their books: {error!r}") from None
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        return None
+    if answer.status_code != httpx.codes.OK:
+        raise Unreachable(f"the mocks do not tell their books: {answer.status_code}")
+    return msgspec.json.decode(answer.content, type=list[Account])
+
+
+def books_there(base_url: str) -> list[Account] | None:
+    """The same, for whoever runs no loop."""
+    return clocks.run("real", books_at(base_url))
 
 
 async def _keyed(transport: httpx.AsyncBaseTransport, keyed: Keyed, base_url: str) -> Endpoint:

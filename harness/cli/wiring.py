@@ -4,22 +4,28 @@ It decides nothing about time or order; the engine does.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx
 
+from harness.books import Account, Beliefs
 from harness.cli.casting import PAYERS, REAL_PAYERS, Speaking, Variant
 from harness.cli.targets import Real
 from harness.clock import Clock, ClockName
 from harness.flow.agent import Agent, Cast, Scenario
-from harness.flow.flow import Chat, Flow, World
+from harness.flow.flow import PATIENCE_S, Chat, Flow, World
 from harness.flow.inbox import Inbox
 from harness.flow.payers import Payer
+from harness.flow.payers.careful import Careful
 from harness.flow.payers.prudent import Prudent
+from harness.flow.retry import Retries
 from harness.in_process import InProcess
-from harness.load.engine import Arm
+from harness.load.engine import Arm, TellBooks
 from harness.providers.call import Endpoint
+from mocks.audit import accounts
+from mocks.brain import claim_of
 from mocks.host import IN_PROCESS_URL, Host, MockConfig, endpoints
+from mocks.leaks import count_secrets
 from scenarios.http_probe import HttpProbe
 
 REAL_THINK_SCALE = 0.02
@@ -45,6 +51,10 @@ class Setup:
     """On the real clock; 0 is any free one."""
     real: Real | None = None
     """Who is no mock; None where all are."""
+    retries: int = 0
+    """How often a call that failed is sent again, at most."""
+    patience_s: float = PATIENCE_S
+    """How long a call may take."""
 
     def turns_in(self, round_: int) -> int:
         """Spread evenly; the first rounds take the rest."""
@@ -59,6 +69,12 @@ class Way:
     transport: httpx.AsyncBaseTransport
     at: Mapping[str, Endpoint]
     inbox: Inbox
+    books: TellBooks | None = None
+    """Asks for the books of all that was done on this way; None where nobody tells them."""
+    beliefs: Beliefs = field(default_factory=lambda: Beliefs(claim_of, secrets_in=count_secrets))
+    """What the app on it holds of its payments, of all its rounds."""
+    cut: set[str] = field(default_factory=set)
+    """The intents of turns that were cut off."""
 
 
 def in_process_arms(setup: Setup, round_: int, clock: Clock) -> list[Arm]:
@@ -90,13 +106,15 @@ def probe_arm(
 def cast_of(setup: Setup, variant: Variant, way: Way) -> Cast:
     """Who plays in that variant: models and payers, on their way to the mocks, or to real ones."""
     payers = [_payer(setup, lane, way) for lane in variant.lanes]
-    return Cast(setup.speaking.models_at(way.at, setup.real.found if setup.real else ()), payers)
+    models = setup.speaking.models_at(way.at, setup.real.found if setup.real else ())
+    return Cast(models, payers, variant.lanes)
 
 
 def _payer(setup: Setup, lane: str, way: Way) -> Payer:
     profile, at = setup.mocks.pay[lane], way.at[lane]
     if setup.real is None or profile.provider not in setup.real.found:
-        return PAYERS[profile.provider](at, way.inbox, profile)
+        payer = PAYERS[profile.provider](at, way.inbox, profile)
+        return Careful(payer, lane) if setup.retries else payer
     least_minor = setup.real.least_minor(profile.provider)
     return Prudent(REAL_PAYERS[profile.provider](at), setup.real.prefix, least_minor)
 
@@ -104,10 +122,22 @@ def _payer(setup: Setup, lane: str, way: Way) -> Payer:
 def _in_process(setup: Setup, clock: Clock) -> Way:
     inbox = Inbox("http://app")
     host = Host(clock, setup.mocks, deliver=inbox)
-    return Way(InProcess(host.decide, clock), endpoints(IN_PROCESS_URL, setup.mocks), inbox)
+    at = endpoints(IN_PROCESS_URL, setup.mocks)
+    return Way(InProcess(host.decide, clock), at, inbox, books_of(host))
+
+
+def books_of(host: Host) -> TellBooks:
+    """Asks mocks of this process for their books."""
+
+    async def books() -> list[Account]:
+        return accounts(host)
+
+    return books
 
 
 def _arm(setup: Setup, variant: Variant, round_: int, clock: Clock, way: Way) -> Arm:
+    # Where some are real nobody has all the books.
+    books = None if setup.real else way.books
     world = World(
         clock,
         way.transport,
@@ -117,9 +147,14 @@ def _arm(setup: Setup, variant: Variant, round_: int, clock: Clock, way: Way) ->
         setup.think_scale,
         inbox=way.inbox,
         tells_connections=setup.real is not None,
+        patience_s=setup.patience_s,
+        faults=None if setup.real else setup.mocks.struck_by(variant.lanes),
+        retries=Retries(setup.retries) if setup.retries else None,
+        beliefs=way.beliefs if books else None,
     )
     cast = cast_of(setup, variant, way)
-    return Arm(variant.name, world, _boot(cast), _converse(setup.scenario, cast, variant))
+    converse = _converse(setup.scenario, cast, variant)
+    return Arm(variant.name, world, _boot(cast), converse, books=books, cut=way.cut)
 
 
 def _boot(cast: Cast) -> Callable[[Flow], Awaitable[None]]:

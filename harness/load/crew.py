@@ -11,6 +11,7 @@ from harness.load.pipe import Account, Counts, Gone, Part
 from harness.load.plan import Plan
 from harness.load.strain import Strain
 from harness.record import EngineSummary
+from harness.record.reconciliation import ReconciliationSummary, merged
 
 State = Literal["running", "ended", "lost"]
 
@@ -43,6 +44,8 @@ class Crew:
         self.strain = Strain()
         self.leaks = 0
         self.fault = ""
+        self._books: ReconciliationSummary | None = None
+        self._beside: ReconciliationSummary | None = None
         self.elapsed_s = 0.0
         """The latest that was heard, since the origin."""
         self._members = {name: Member(name) for name in names}
@@ -70,6 +73,10 @@ class Crew:
         self.strain.note(account.cpu_share, account.connections, account.calls)
         self.leaks += account.leaks
         self.fault = self.fault or account.fault
+        self._books = merged(self._books, account.books)
+        # Breaches are only added to: who has found the most has seen the most of the books.
+        if account.beside is not None and account.beside.breached >= self._breached_beside:
+            self._beside = account.beside
 
     def gone(self, gone: Gone) -> None:
         """One that has given its account cannot be lost any more."""
@@ -110,7 +117,12 @@ class Crew:
             causes=self.causes,
             workers=max(1, len(of)),
             strain=self.strain,
+            books=merged(self._books, self._beside),
         )
+
+    @property
+    def _breached_beside(self) -> int:
+        return 0 if self._beside is None else self._beside.breached
 
     def _hear(self, name: str, at_s: float, counts: Counts) -> Member:
         member = self.member(name)

@@ -16,14 +16,17 @@ from itertools import islice
 
 from msgspec import structs
 
-from harness import draws
+from harness import books, draws
+from harness.books import Account
 from harness.clock import Clock
 from harness.flow.flow import NO_CALLS, Chat, Flow, Span, World
 from harness.load import arrivals
 from harness.load.arrivals import Arrivals
 from harness.load.causes import Causes, count_cause, merge_causes
 from harness.load.strain import Strain, straining
+from harness.reconcile import RULES
 from harness.record import FAILED, FlowRow, Rows, SpanRow
+from harness.record.reconciliation import ReconciliationSummary, merged
 from harness.stats.critical_path import critical_path
 
 SWEPT_EVERY = 500
@@ -32,6 +35,10 @@ up; what is young by then is collected in a millisecond or two."""
 
 BOOT = -1
 """The conversation number of what an app does before its first user comes."""
+
+
+TellBooks = Callable[[], Awaitable[list[Account] | None]]
+"""Asks for the books of a world; None where nobody has paid in it, or nobody tells."""
 
 
 async def _whole(flow: Flow) -> None:
@@ -48,6 +55,11 @@ class Arm:
     converse: Callable[[Chat], Awaitable[None]]
     complete: Callable[[Flow], Awaitable[None]] = _whole
     """Adds to a turn that has ended what others know of it, before it is recorded."""
+    books: TellBooks | None = None
+    rules: Sequence[str] = RULES
+    """Which of them its payments are held to."""
+    cut: set[str] = field(default_factory=set)
+    """The intents of turns that were cut off, as in harness.books."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +101,8 @@ class Tally:
     strain: Strain = field(default_factory=Strain)
     began: dict[int, float] = field(default_factory=dict)
     """Round -> when its times begin, in Unix seconds; of the real clock alone."""
+    books: ReconciliationSummary | None = None
+    """What came of holding the apps' beliefs against the books; None where nobody has yet."""
 
     @property
     def ended(self) -> int:
@@ -108,6 +122,7 @@ class Tally:
         merge_causes(self.causes, other.causes)
         self.open += other.open
         self.strain.add(other.strain)
+        self.books = merged(self.books, other.books)
         for round_, when in other.began.items():
             self.began.setdefault(round_, when)
 
@@ -245,7 +260,8 @@ async def _converse(due: Due, origin: float, tally: Tally, tell: Tell) -> None:
     except BaseException:
         # Only the turn that is not over is cut off; one that has not begun was not due yet.
         for flow in chat.flows:
-            await flow.cut()
+            if await flow.cut():
+                due.arm.cut.add(intent_of(flow))
         tally.due -= due.turns - max(1, len(chat.flows))
         raise
     finally:
@@ -255,6 +271,11 @@ async def _converse(due: Due, origin: float, tally: Tally, tell: Tell) -> None:
             count_turn(flow, tally)
             assert flow.end is not None
             record_turn(due.arm.name, flow, flow.end, origin, tell)
+
+
+def intent_of(flow: Flow) -> str:
+    """What the turn's payments are booked under."""
+    return books.intent_of(flow.world.round, flow.conversation, flow.turn)
 
 
 def count_turn(flow: Flow, tally: Tally) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from harness.clock import ClockName
 from harness.load.engine import Tally
 from harness.record import Columns, EngineSummary, FloatArray, Health, blocks
+from harness.record.reconciliation import ReconciliationSummary
 from harness.stats.quantiles import quantile
 
 ERROR_P50_LIMIT_MS = {"virtual": 0.01, "real": 5.0}
@@ -35,6 +36,9 @@ the time is nine times as long as what it serves, and here the server is the ins
 
 EVERY_TURN_FAILED = "every turn failed"
 """So begins the one reason that may well lie with the system and not with the instrument."""
+
+BOOKS_BROKEN = "the books do not hold"
+"""So begins the one that lies with the app, at whatever rate."""
 
 EXACT = "the virtual clock is exact, so the scenario or a mock waits for something real"
 LOWER, SPREAD = "lower --rate", "lower --rate, or take more --workers"
@@ -86,6 +90,7 @@ def examine(
         *(f"{reason}: {mend}" for reason in past_limits(health, clock, response_ms)),
         *missing_by(engines),
         *_unaccounted(health, len(turns), engines),
+        *_unreconciled(tally.books),
         *_useless(health, tally.fault),
     ]
 
@@ -132,6 +137,15 @@ def _unaccounted(health: Health, rows: int, engines: Sequence[EngineSummary]) ->
         )
     if health.started - health.lost != rows:
         yield f"{health.started - health.lost} turns started, but {rows} were recorded"
+
+
+def _unreconciled(books: ReconciliationSummary | None) -> Iterator[str]:
+    """That a client is fast is worth nothing where it loses money."""
+    if books is not None and books.breached:
+        first, many = books.breaches[0], books.breached > 1
+        of = f" of {first.order_no}" if first.order_no else ""
+        breaches = f"{books.breached:,} breaches, first" if many else "1 breach"
+        yield f"{BOOKS_BROKEN}: {breaches}: {first.rule}{of}: {first.why}"
 
 
 def _useless(health: Health, fault: str) -> Iterator[str]:

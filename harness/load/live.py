@@ -12,7 +12,7 @@ from harness import draws
 from harness.clock import Clock
 from harness.flow.flow import Chat, Flow
 from harness.load.causes import Causes, count_cause
-from harness.load.engine import Arm, Tally, count_turn, quiet_gc, record_turn
+from harness.load.engine import Arm, Tally, count_turn, intent_of, quiet_gc, record_turn
 from harness.load.pipe import Step
 from harness.load.steered import Arrival, Steered
 from harness.record import FlowRow, SpanRow
@@ -42,6 +42,8 @@ class Live:
     ) -> None:
         self.tally = Tally()
         """A conversation's turns are due with it; those that a stop has prevented never were."""
+        self.played: set[int] = set()
+        """The numbers of the conversations that have begun here."""
         self._clock = clock
         self._arms = arms
         self._name = name
@@ -65,7 +67,8 @@ class Live:
                     await self._stopped.wait()
         finally:
             for arm, flow in list(self._untold.values()):
-                await flow.cut()
+                if await flow.cut():
+                    arm.cut.add(intent_of(flow))
                 self._account(arm, flow)
             self.tally.leaks = sum(arm.world.leaks for arm in self._arms)
 
@@ -127,6 +130,7 @@ class Live:
         due = self._origin + arrival.due_s
         chat = _LiveChat(arm.world, conversation, user, self._turns_each, due, live=self, arm=arm)
         self.tally.due += self._turns_each
+        self.played.add(conversation)
         task = self._group.create_task(_converse(arm, chat))
         self._conversing[task] = chat
         task.add_done_callback(self._ended)

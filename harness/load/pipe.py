@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from harness.reconciled import ReconciliationSummary
+
 PREFIX = 4
 
 
@@ -107,6 +109,11 @@ class Account(msgspec.Struct, frozen=True, tag="account"):
     calls: int | None
     leaks: int
     fault: str
+    books: ReconciliationSummary | None = None
+    """Of its own payments, held against the books; None where nobody tells those."""
+    beside: ReconciliationSummary | None = None
+    """What no conversation is at fault for, in the books that all share, as they are now: some
+    engines see more of it than others, and nobody sees more than there is."""
 
 
 FromEngine = Ready | Refused | Part | Account

@@ -26,6 +26,7 @@ CONTRACT = {
     "effect_level", "tolerance", "primary", "looks", "warm_up", "variants", "effects",
     "simple_effects", "attribution", "shifts", "round_figures", "in_flight", "capacity",
     "fees", "claims", "cold_starts", "failures", "slos", "engines", "targets", "spent",
+    "faults", "reconciliation", "resilience",
 }  # fmt: skip
 OF_A_VARIANT = {
     "name", "prewarm", "token_cache", "parallel_confirm", "factors", "pay", "turns",

@@ -167,7 +167,10 @@ def test_a_bug_ends_the_gate_keeps_the_rounds_before_and_names_its_side(tmp_path
 @socket
 @pytest.mark.thorough
 @pytest.mark.skipif(not PROC.is_dir(), reason="processes are looked up in /proc")
-@pytest.mark.parametrize("ended", ["killed", "by Ctrl-C", "by SIGTERM"])
+@pytest.mark.parametrize(
+    "ended",
+    ["killed", *(pytest.param(by, marks=pytest.mark.slow) for by in ("by Ctrl-C", "by SIGTERM"))],
+)
 def test_no_process_is_left_when_it_is_stopped_and_what_it_measured_is_kept(
     tmp_path: Path, ended: str
 ) -> None:

@@ -30,7 +30,7 @@ RUNS = {
 }
 THOROUGH = (
     "no workers", "workers, one process", "real clock, Ctrl-C", "real clock, one process",
-    "load, Ctrl-C", "workers, Ctrl-C",
+    "load, Ctrl-C", "workers, Ctrl-C", "load with workers, Ctrl-C",
 )  # fmt: skip
 SOCKETS = [name for name, (args, _, _) in RUNS.items() if args == REAL or args[0] == "load"]
 

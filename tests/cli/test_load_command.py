@@ -16,7 +16,7 @@ KEYS = {
     "p50_ms", "p90_ms", "p95_ms", "p99_ms", "max_ms", "due", "started", "finished", "failed",
     "fault", "running", "error_p50_ms", "error_p99_ms", "lag_p50_ms", "lag_p99_ms",
     "loop_lag_p99_ms", "loop_lag_max_ms", "cpu_share", "workers", "connections", "calls", "valid",
-    "invalid_because", "slos", "results",
+    "invalid_because", "slos", "results", "faults", "books",
 }  # fmt: skip
 
 
@@ -87,7 +87,11 @@ def test_a_url_is_probed_at_the_rate_asked_for(server: str, tmp_path: Path) -> N
 
 @pytest.mark.socket
 @pytest.mark.parametrize(
-    ("path", "fault"), [("/busy", "Overloaded: 503"), ("/gone", "Malformed: 404")]
+    ("path", "fault"),
+    [
+        ("/busy", "Overloaded: 503"),
+        pytest.param("/gone", "Malformed: 404", marks=pytest.mark.thorough),
+    ],
 )
 def test_a_url_that_only_refuses_makes_no_run_to_believe(
     path: str, fault: str, server: str, tmp_path: Path
@@ -101,6 +105,7 @@ def test_a_url_that_only_refuses_makes_no_run_to_believe(
 
 
 @pytest.mark.socket
+@pytest.mark.thorough
 def test_a_url_where_nothing_listens_makes_no_run_to_believe(tmp_path: Path) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as closed:
         url = f"http://127.0.0.1:{closed.server_port}/"

@@ -74,6 +74,7 @@ def _drawn(done: Done) -> list[object]:
     return [*bought, *((of.conversation, of.turn, of.stage, of.injected_ms) for of in calls)]
 
 
+@pytest.mark.thorough
 def test_calls_that_were_never_answered_are_in_every_percentile(
     silent: str, tmp_path: Path
 ) -> None:

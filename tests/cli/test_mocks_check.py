@@ -135,7 +135,7 @@ def test_a_few_calls_are_not_enough_to_tell(tmp_path: Path) -> None:
     assert 0 <= found["error_p50_ms"] < 1000
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.socket
 def test_our_own_mocks_hold(tmp_path: Path) -> None:
     texts = {"pay": PAY, "opening": OPENING, "chat": CHAT, "thinks": THINKS, "hop": HOP}

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import record
+from harness.cli import own_flow
 from harness.cli.exits import BadInput
 from harness.cli.looks import Asking
 from harness.cli.own_compare import OwnOptions, compare_function
@@ -22,6 +23,8 @@ FLOWS = '''"""A shop's agent."""
 
 import asyncio
 import random
+import urllib.parse
+import urllib.request
 
 import httpx
 
@@ -64,6 +67,18 @@ async def elsewhere():
 
 async def warming(turn):
     await turn.sleep(1.0 if turn.strategy.prewarm else 2.0)
+
+
+async def by_another_client(turn):
+    there = turn.endpoint("stripe")
+    asked = urllib.request.Request(
+        there.base_url + "/v1/payment_intents", urllib.parse.urlencode(CARD).encode(), KEY
+    )
+    try:
+        await asyncio.to_thread(urllib.request.urlopen, asked)
+    except OSError:
+        return "unknown"
+    return "paid"
 
 
 class Shop:
@@ -229,6 +244,33 @@ def test_all_that_is_wrong_is_told_at_once(here: Path) -> None:
     for part in ("--pay is for scenarios", "--set is for", "no such keyword", "--rounds", "--rate"):
         assert part in told
     assert "--otlp must be http://" in told and "--jobs" not in told
+
+
+def test_what_strikes_our_own_agent_alone_is_refused_for_a_function(here: Path) -> None:
+    told = problems_of(faults="lost=1%,revoked=1%,cancels=1%")
+    meets = "lost, timeouts, reset, cut, late, duplicates, rate-limits, errors, overloads"
+    assert told == [
+        f"--faults {fault} strikes calls of our own agent alone; a function meets {meets}"
+        for fault in ("revoked", "cancels")
+    ]
+
+
+@pytest.mark.socket
+@pytest.mark.thorough
+@pytest.mark.parametrize("fault", ["lost", "timeouts"])
+def test_on_a_socket_too_a_client_without_a_timeout_waits_for_no_answer_for_ever(
+    compared: Compared, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    monkeypatch.setattr(own_flow, "PATIENCE_S", 1.0)
+    _, _, rows = compared(
+        flow="shop_flows.buying:by_another_client",
+        faults=f"{fault}=100%",
+        clock="real",
+        flows="3",
+        rounds="1",
+        rate="2",
+    )
+    assert [row.outcome for row in rows.flows] == ["unknown"] * 3
 
 
 def test_a_tolerance_needs_something_that_is_judged(here: Path) -> None:

@@ -53,7 +53,7 @@ def drawn(profile: Path, seed: int, calls: int = 6000) -> list[float]:
 @pytest.mark.parametrize(
     ("provider", "calls", "per_s"),
     [
-        pytest.param("flat", 1500, 500, marks=pytest.mark.thorough),
+        pytest.param("flat", 1500, 500, marks=pytest.mark.slow),
         pytest.param("openai", 1000, 250, marks=pytest.mark.slow),
     ],
 )

@@ -17,7 +17,7 @@ from harness.cli.wiring import Setup
 from harness.clock import ClockName
 from harness.flow.strategy import Strategy
 from harness.load.engine import Tally
-from harness.load.health import EVERY_TURN_FAILED
+from harness.load.health import BOOKS_BROKEN, EVERY_TURN_FAILED
 from harness.load.health import examine as healthy
 from harness.record import Columns, Health, Rows, RunSummary, rows_of, sha256
 from harness.stats.capacity import Search, capacity
@@ -169,6 +169,17 @@ def test_an_instrument_at_its_limit_ends_the_sweep_and_fails_nobody(
         "start lag p99 9.00 ms is over the limit"
     )
     assert {row.round for row in sick.course.turns()} == {0, 1}
+
+
+def test_money_that_is_lost_ends_the_sweep_and_the_instrument_is_not_blamed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lost = _examined(monkeypatch, tmp_path, f"{BOOKS_BROKEN}: 1 breach: one capture", at=2)
+    assert lost.course.stopped == (
+        "at 2 turns/s the app lost track of money, which ended the sweep: "
+        "the books do not hold: 1 breach: one capture"
+    )
+    assert len(lost.steps) == 1
 
 
 def test_a_system_that_fails_every_turn_is_not_the_instruments_fault(

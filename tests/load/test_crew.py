@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 import pytest
+from msgspec import structs
 
 from harness.load.causes import MOST_CAUSES, OTHER
 from harness.load.crew import Crew
 from harness.load.pipe import Account, Counts, Gone, Part, Planned
 from harness.load.plan import Plan
+from harness.record.reconciliation import ReconciliationSummary
 
 W = "w"
 Told = Part | Account | Gone
@@ -88,3 +90,18 @@ def test_many_causes_stay_few() -> None:
     crew = _crew([Part(1.0, Counts(), causes=causes[:30]), Part(2.0, Counts(), causes=causes[30:])])
     assert len(crew.causes) == MOST_CAUSES + 1
     assert crew.causes["pay", OTHER] == 500 - MOST_CAUSES
+
+
+def test_what_is_beside_all_conversations_is_as_the_engine_saw_it_that_saw_most() -> None:
+    def ended(at_s: float, orders: int, beside: int) -> Account:
+        books, of_all = (
+            ReconciliationSummary(orders=orders), ReconciliationSummary(breached=beside)
+        )  # fmt: skip
+        return structs.replace(_account(1, 1, 1), at_s=at_s, books=books, beside=of_all)
+
+    crew = _crew([], planned=3)
+    for name, account in (("a", ended(9.0, 4, 1)), ("b", ended(8.0, 2, 3)), ("c", ended(31, 1, 0))):
+        crew.account(name, account)
+    books = crew.tally().books
+    assert books is not None
+    assert (books.orders, books.breached) == (7, 3)

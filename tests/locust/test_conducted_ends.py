@@ -42,7 +42,9 @@ def _pids(below: list[int], what: str) -> list[int]:
     ("victim", "why"),
     [
         ("doubles.engine", "it was killed by signal 9"),
-        ("--processes", "nothing was heard of its worker any more"),
+        pytest.param(
+            "--processes", "nothing was heard of its worker any more", marks=pytest.mark.slow
+        ),
     ],
     ids=["an engine", "a worker"],
 )
@@ -98,7 +100,11 @@ def test_a_run_that_is_interrupted_is_accounted_for(
     assert "VALID, as far as the double knows" in rest
 
 
-@pytest.mark.parametrize("deaf", [(), ("--intent", "deaf")], ids=["at once", "deaf for a while"])
+@pytest.mark.parametrize(
+    "deaf",
+    [pytest.param((), marks=pytest.mark.slow), ("--intent", "deaf")],
+    ids=["at once", "deaf for a while"],
+)
 def test_a_worker_that_joins_later_plays_its_share_from_the_next_step(
     tmp_path: Path, deaf: tuple[str, ...]
 ) -> None:

@@ -101,7 +101,7 @@ def test_a_gate_can_be_shown_to_notice_what_is_slowed_on_purpose(self_checked: U
 
 
 @pytest.mark.socket
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_so_it_can_with_workers_of_xdist(self_checked: User) -> None:
     result = self_checked.run("-n2", "--tollbench-out=out", apart=True)
     result.assert_outcomes(passed=2, xfailed=1)
@@ -160,7 +160,7 @@ def test_across_processes_a_name_with_two_digests_is_found_with_its_tests() -> N
 
 
 @pytest.mark.socket
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_workers_of_xdist_that_share_a_name_fail_the_session(two_shops: User) -> None:
     result = two_shops.run("-n2", "--tollbench-update", "--tollbench-out=out", apart=True)
     assert result.ret == pytest.ExitCode.TESTS_FAILED

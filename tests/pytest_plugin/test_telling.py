@@ -73,7 +73,7 @@ def test_workers_of_xdist_play_and_tell_the_same(project: User) -> None:
 
 
 @pytest.mark.socket
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_workers_of_xdist_write_baselines_side_by_side(project: User) -> None:
     project.write(
         test_it=f"""

@@ -27,6 +27,9 @@ OPTIONS: dict[str, tuple[str | None, str]] = {
     "score": (None, "Model that scores fraud. [default: mistral-small]"),
     "gateway": (None, "Gateway that all models are asked through."),
     "fallback": (None, "Model that the gateway turns to when one is down."),
+    "faults": (None, "What goes wrong at our mocks, as in: timeouts=1%,reset=0.5%"),
+    "retries": (None, "How often a failed call is sent again. [default: 2 with faults]"),
+    "patience": (None, "Seconds after which a call is given up. [default: 30]"),
 }
 """Their defaults, and what they are. Locust's own --host says where staging answers."""
 
