@@ -72,7 +72,7 @@ def test_it_does_so_in_several_processes_and_as_benchmarks(python: Path, project
 @pytest.mark.parametrize(
     ("more", "blame"),
     [
-        (ASKS_TWICE, r"pay, \+\d+ ms .*; 1 -> 2 calls\)"),
+        pytest.param(ASKS_TWICE, r"pay, \+\d+ ms .*; 1 -> 2 calls\)", marks=pytest.mark.slow),
         ("await asyncio.sleep(0.007)", r"pay, \+7\.0 ms a turn \[7\.0, 7\.0\] \(800 -> 807\)"),
     ],
     ids=["another call", "7 ms more of its own"],
@@ -95,6 +95,7 @@ def test_code_that_got_slower_fails_and_is_told_where(
         assert verdict.endswith(" ".join(told.split()))
 
 
+@pytest.mark.slow
 def test_a_baseline_that_is_missing_fails_until_it_is_made(python: Path, project: Path) -> None:
     kept = project / "tests" / "baseline"
     before = _times(kept)

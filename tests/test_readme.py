@@ -52,7 +52,7 @@ SERVERS = {
 }
 """They run until they are told to end: how to take any free port, what begins the line with the
 address, a path at which they answer by themselves, and with which status."""
-QUICK = ("tollbench compare --confirm", "tollbench diff", "tollbench doctor", "pytest")
+QUICK = ("tollbench compare --confirm", "tollbench doctor")
 """Those that the default run takes; what the others do, other tests of it do."""
 STAGING = "locust -f scenarios/locustfile.py --headless --scenario app-chat"
 """Loads what `make staging` serves."""
