@@ -112,7 +112,7 @@ def test_a_slower_stage_is_a_regression_that_names_it_and_its_runs_can_be_compar
 
 
 @socket
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_function_of_ones_own_is_played_too(tmp_path: Path) -> None:
     trees(tmp_path)
     for side, pay_s in (("base", "0.05"), ("head", "0.25")):

@@ -150,7 +150,7 @@ def test_our_own_mocks_hold(tmp_path: Path) -> None:
     assert max(map(len, done.out.splitlines())) <= 80
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.socket
 def test_mocks_that_are_served_by_another_profile_do_not_hold(tmp_path: Path) -> None:
     (tmp_path / "usual.toml").write_text(PAY)

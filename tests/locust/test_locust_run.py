@@ -138,7 +138,9 @@ def test_bad_input_is_a_line_each_and_exit_code_2() -> None:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("workers", WORKERS.values(), ids=WORKERS)
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    "how", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_no_process_is_left_behind(
     tmp_path: Path, workers: tuple[str, ...], how: signal.Signals
 ) -> None:
@@ -162,7 +164,11 @@ def test_no_process_is_left_behind(
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("victim", ["harness.cli.engine", "--processes"], ids=["engine", "worker"])
+@pytest.mark.parametrize(
+    "victim",
+    ["harness.cli.engine", pytest.param("--processes", marks=pytest.mark.slow)],
+    ids=["engine", "worker"],
+)
 def test_a_run_that_lost_an_engine_is_invalid_and_adds_up(tmp_path: Path, victim: str) -> None:
     out = tmp_path / "results"
     command = locust(_options(tmp_path, out), *SHORT, "-t", "8s", *TWO_WORKERS)
@@ -190,7 +196,7 @@ def test_a_run_that_lost_an_engine_is_invalid_and_adds_up(tmp_path: Path, victim
         assert engine.due >= engine.started > 0
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_the_same_seed_is_the_same_schedule_with_any_number_of_workers(tmp_path: Path) -> None:
     """Also while the users ramp up. How much of it is played hangs on when the stop is heard."""
     ramp = ("--set", "turns=2", "-u", "4", "-r", "1", "-t", "6s", "--seed", "7")
