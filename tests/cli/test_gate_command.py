@@ -58,6 +58,7 @@ def _kept(cwd: Path) -> dict[str, Stored]:
     }
 
 
+@pytest.mark.thorough
 @socket
 def test_both_sides_play_one_schedule_in_turn_and_are_kept_as_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -89,6 +89,7 @@ def test_it_is_found_on_loopback_only(served: Serving) -> None:
         socket.create_connection(("127.0.0.2", port or 0), 5).close()
 
 
+@pytest.mark.thorough
 def test_the_log_and_the_seed_replay_what_was_served(tmp_path: Path) -> None:
     times = []
     for run, how in (("one.log", signal.SIGINT), ("two.log", signal.SIGTERM)):
@@ -132,6 +133,7 @@ def test_told_to_end_it_finishes_the_calls_under_way(tmp_path: Path) -> None:
     assert f"served {len(lines) - 1} calls" in server.err
 
 
+@pytest.mark.thorough
 def test_who_takes_too_long_is_cut_off_and_nothing_is_made_of_it(tmp_path: Path) -> None:
     with serving(tmp_path, command=(sys.executable, "-P", "-c", SHORT_GRACE)) as server:
         at = httpx.URL(server.told["base_url"])
