@@ -120,6 +120,10 @@ def owed(movements: Iterable[Movement]) -> dict[str, int]:
     return sums
 
 
+NO_MONEY: tuple[Outcome, ...] = ("declined", "reversed")
+"""The ends that leave the payer's money where it was: they are never told apart to a payer of a
+shared bill, which may come to nothing in either way."""
+
 ClaimOf = Callable[[str], Outcome | None]
 """What a text says of a payment; None where it says nothing that is understood."""
 

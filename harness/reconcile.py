@@ -1,5 +1,6 @@
 """What the apps believe of their payments, held against the providers' books: every rule that does
-not hold is a breach. It reads no clock and no wire, and mends nothing.
+not hold is a breach. It reads no clock, knows of wires only how UnionPay writes an order's number,
+and mends nothing.
 
 A payment is told by its order number at a lane; what belongs together is told by the intent, the
 turn that wished for it.
@@ -10,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.books import (
+    NO_MONEY,
     SIGNS,
     Account,
     Belief,
@@ -77,8 +79,7 @@ def reconcile(
     rules: Collection[str] = RULES,
 ) -> Reconciliation:
     """All books of one world against the beliefs of all its apps. Without beliefs, None, no app's
-    end is judged; then one turn may pay several times, and is charged twice only where equal sums
-    are.
+    end is judged, nor "one capture": one turn of such an app may pay several times.
 
     `leaks` are secrets that were found in prompts. `cut` are the intents of turns that were cut
     off: what they left open, or did not hear of, is no breach. `forgotten` says that so many
@@ -113,7 +114,7 @@ class _Judge:
         """The same by their numbers as a wire that takes letters and digits alone has them: made
         where an order is met of which nothing is held."""
         self._cut, self._forgotten, self._rules = cut, forgotten, rules
-        self._charged: dict[tuple[object, ...], list[tuple[str, Order]]] = {}
+        self._charged: dict[tuple[str, str], list[tuple[str, Order]]] = {}
 
     def look_through(self, account: Account) -> None:
         lane, moved = account.lane, _by_order(account.movements)
@@ -156,7 +157,7 @@ class _Judge:
         belief = self._held.pop((lane, order_no), None) or self._held_as(lane, order_no)
         found.believed += belief is not None
         stands = order.state in _STANDS
-        if intent and stands and not (belief and _given_back(order, belief)):
+        if self._knows and intent and stands and not (belief and _given_back(order, belief)):
             self._charged.setdefault(self._charge(order), []).append((lane, order))
         if intent in self._cut:
             found.cut_off += 1
@@ -176,12 +177,10 @@ class _Judge:
         number = self._written.pop((lane, order_no), None)
         return None if number is None else self._held.pop(number, None)
 
-    def _charge(self, order: Order) -> tuple[object, ...]:
+    def _charge(self, order: Order) -> tuple[str, str]:
         """What may be charged once. Of a shared bill each leg is one person's; a provider that
         hears of no user knows no more of them than that they are several."""
-        payer = order.order_no if order.bill and not order.user else order.user
-        same = () if self._knows else (order.amount_minor, order.currency)
-        return order.intent, payer, *same
+        return order.intent, order.order_no if order.bill and not order.user else order.user
 
     def _untrue(self, order: Order, moved: Sequence[Movement]) -> Iterator[str]:
         """What the order says of its money and its movements do not. They go into the sums."""
@@ -292,8 +291,6 @@ def _given_back(order: Order, belief: Belief) -> bool:
 
 _TELLS_NOTHING: tuple[Outcome, ...] = ("unknown", "error", "ok", "running")
 """Who is shown these is told no end of the payment."""
-_NO_MONEY: tuple[Outcome, ...] = ("declined", "reversed")
-"""What is one to who pays a leg of a shared bill: the bill came to nothing."""
 
 
 def _untold(belief: Belief, moved: Sequence[Movement]) -> Iterator[str]:
@@ -303,7 +300,7 @@ def _untold(belief: Belief, moved: Sequence[Movement]) -> Iterator[str]:
     if not belief.shown or belief.outcome in _TELLS_NOTHING:
         return
     last = belief.shown[-1].claims
-    same = _NO_MONEY if belief.outcome in _NO_MONEY else (belief.outcome,)
+    same = NO_MONEY if belief.outcome in NO_MONEY else (belief.outcome,)
     if last not in (*_TELLS_NOTHING, *same):
         yield f'the user was last shown "{last}", and the app holds it to be {belief.outcome}'
 

@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import Field, dataclass, replace
 from typing import Any, ClassVar, Protocol
 
+from harness.books import NO_MONEY
 from harness.flow import facts, held
 from harness.flow.bill import Sharing, legs_of, query_bill
 from harness.flow.deeds import Deed, GivingBack, Paying
 from harness.flow.flow import Chat, Flow
 from harness.flow.guard import Guarded
-from harness.flow.held import NO_MONEY
 from harness.flow.model import Models
 from harness.flow.payers import Payer, Payment
 from harness.flow.purse import Purse

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 
+from harness.books import NO_MONEY
 from harness.flow import facts, held
 from harness.flow.deeds import follow
 from harness.flow.flow import Flow
-from harness.flow.held import NO_MONEY
 from harness.flow.payers import Payer, Payment, Session, Settlement
 from harness.flow.purse import Purse
 from harness.flow.recover import resolve, voided

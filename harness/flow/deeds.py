@@ -8,9 +8,9 @@ money that nobody knows of.
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from harness.books import NO_MONEY
 from harness.flow import facts, held
 from harness.flow.flow import Flow
-from harness.flow.held import NO_MONEY
 from harness.flow.payers import Payment, Refund, Settlement
 from harness.flow.purse import Purse
 from harness.flow.recover import later

@@ -9,10 +9,6 @@ from harness.flow.flow import Flow
 from harness.flow.payers import Payment
 from harness.record import Outcome
 
-NO_MONEY: tuple[Outcome, ...] = ("declined", "reversed")
-"""The ends that leave the payer's money where it was: they are never told apart to a payer of a
-shared bill, which may come to nothing in either way."""
-
 
 def hold(
     flow: Flow, lane: str, payment: Payment, outcome: Outcome, *, reported: bool = False
