@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.clock import ClockName, Deadlock, RealClock, VirtualClock, clock, run
+from harness.clock import ClockName, RealClock, VirtualClock, clock, run
+from harness.virtual_loop import Deadlock
 
 NANOSECOND = 1e-9
 DAY = 86_400.0

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.clock import Deadlock, VirtualClock, VirtualLoop, run
+from harness.clock import VirtualClock, run
+from harness.virtual_loop import Deadlock, VirtualLoop
 
 
 def test_what_is_given_to_a_thread_runs_at_once_and_takes_no_time() -> None:

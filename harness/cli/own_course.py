@@ -22,12 +22,13 @@ from harness.cli.own_ways import served_door
 from harness.cli.rounds import WARM_UP_ROUND, leaving_no_task
 from harness.cli.ways import socket_ways
 from harness.cli.wiring import Setup, Way
-from harness.clock import Clock, Deadlock
+from harness.clock import Clock
 from harness.flow.flow import Flow
 from harness.flow.own_door import Door
 from harness.load.books import hold_against_books
 from harness.load.engine import Arm, Due, Tally, round_schedule, run_round
 from harness.providers.trace import Trace, encode_traceparent, number_of
+from harness.virtual_loop import Deadlock
 
 
 def run_own_rounds(

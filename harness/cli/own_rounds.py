@@ -11,12 +11,13 @@ import httpx
 from harness import clock as clocks
 from harness.cli.own_flow import BadFlow, OwnFlow, function_arm, longest_s, rerouted
 from harness.cli.wiring import Way, books_of
-from harness.clock import Clock, Deadlock
+from harness.clock import Clock
 from harness.flow.inbox import Inbox
 from harness.flow.strategy import Strategy
 from harness.in_process import InProcess
 from harness.load.books import hold_against_books
 from harness.load.engine import Tally, round_schedule, run_round
+from harness.virtual_loop import Deadlock
 from mocks.host import IN_PROCESS_URL, Host, MockConfig, endpoints
 
 _APART_S = 100

@@ -11,10 +11,10 @@ from traceback import walk_tb
 
 import httpx
 
-from harness.clock import Deadlock
 from harness.flow.routing import BadFlow, shown
 from harness.providers.call import ProviderFault, Unreachable, cause, fault_of
 from harness.transport import Measured, failed_by
+from harness.virtual_loop import Deadlock
 
 LIBRARIES = ("httpx", "httpx2")
 """httpx, and the fork of it that clients have begun to use; the classes of one are not the

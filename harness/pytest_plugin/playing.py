@@ -50,7 +50,7 @@ def _played(
     from harness.cli.exits import BadInput
     from harness.cli.own_flow import BadFlow
     from harness.cli.played import NAMES, Asked, Kept, Unbelievable, play
-    from harness.clock import Deadlock
+    from harness.virtual_loop import Deadlock
 
     if unknown := [name for name in options if name not in NAMES]:
         return [f"there is no option {', '.join(unknown)}; there are {', '.join(NAMES)}"]

@@ -19,6 +19,7 @@ from harness.flow.strategy import Strategy
 from harness.http1 import Sockets
 from harness.load.engine import Tally, round_schedule, run_round
 from harness.providers.call import Endpoint
+from harness.virtual_loop import Deadlock
 from mocks.host import Host, endpoints
 from tests.cli.own_turn import FIRST_S, PAYMENT_S, mocks, play_own, way_in_process
 from tests.sdk.serving import serve
@@ -225,7 +226,7 @@ def test_a_limiter_that_is_kept_in_a_module_waits_for_no_time_to_come_again() ->
 
 
 def _wake(loop: asyncio.AbstractEventLoop) -> None:
-    with pytest.raises(clocks.Deadlock):
+    with pytest.raises(Deadlock):
         loop.call_soon_threadsafe(int)
 
 
@@ -235,7 +236,7 @@ def test_a_call_outside_of_turns_goes_where_it_would_meanwhile() -> None:
             await client.get("https://api.openai.com/v1/models")
 
     # On the virtual clock that is nowhere, and nobody is asked for the name.
-    with rerouted(), pytest.raises(clocks.Deadlock, match=r"connection to api\.openai\.com:"):
+    with rerouted(), pytest.raises(Deadlock, match=r"connection to api\.openai\.com:"):
         clocks.run("virtual", main())
 
 

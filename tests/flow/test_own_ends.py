@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.clock import Deadlock
 from harness.flow.own import OwnTurn
 from harness.flow.own_faults import fault_in
 from harness.flow.own_function import OwnFlow
 from harness.providers.call import Overloaded, cause
+from harness.virtual_loop import Deadlock
 from tests.flow.own_turns import OPENAI, STRIPE, Servers, ask, play
 from tests.test_transport import Slow
 

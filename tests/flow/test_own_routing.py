@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.clock import Deadlock
 from harness.flow.own import OwnTurn
 from harness.flow.routing import BadFlow, Client, Routes
 from harness.providers.call import Endpoint
+from harness.virtual_loop import Deadlock
 from tests.flow.own_turns import AT, OPENAI, STRIPE, Servers, play
 
 MOCKS = httpx.MockTransport(lambda request: httpx.Response(200))

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.clock import Deadlock
 from harness.flow.own import OwnTurn
+from harness.virtual_loop import Deadlock
 from tests.flow.own_turns import ask, play
 
 to_thread: Any = pytest.importorskip("anyio.to_thread")
