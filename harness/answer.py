@@ -5,7 +5,7 @@ on a socket, or as an httpx response.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Literal, NoReturn
 
 import httpx
@@ -13,12 +13,6 @@ import msgspec
 
 from harness.clock import Clock
 from harness.providers.told import TOLD_HEADER, Told, encode_told
-
-_TOLD = TOLD_HEADER.encode()
-
-RawHeaders = Sequence[tuple[bytes, bytes]]
-"""Names in lower case."""
-
 
 Ending = Literal["whole", "reset", "silence"]
 """The answer is whole, or at the last time its connection is reset, or nothing more ever comes."""
@@ -32,7 +26,8 @@ class Answer(msgspec.Struct, frozen=True):
     """
 
     status: int
-    headers: RawHeaders
+    headers: Mapping[str, str]
+    """By name, in lower case; text that latin-1 can hold."""
     times: Sequence[float]
     chunks: Sequence[bytes]
     told: Told | None = None
@@ -43,22 +38,30 @@ class Answer(msgspec.Struct, frozen=True):
     """What comes after the last chunk. Where `status` is 0 not even the head leaves."""
 
     @property
-    def wire_headers(self) -> RawHeaders:
+    def told_headers(self) -> Mapping[str, str]:
         """With the one that says on a wire what was meant."""
-        if self.told is None:
-            return self.headers
-        return [*self.headers, (_TOLD, encode_told(self.told).encode())]
+        return (
+            self.headers
+            if self.told is None
+            else {**self.headers, TOLD_HEADER: encode_told(self.told)}
+        )
+
+    @property
+    def wire_headers(self) -> list[tuple[bytes, bytes]]:
+        """The same as they are written."""
+        told = self.told_headers.items()
+        return [(name.encode(), value.encode("latin-1")) for name, value in told]
 
 
 Decide = Callable[[httpx.Request], Answer]
 """A server as a function; it reads the content of the request, which must be there already."""
 
 
-def plain(clock: Clock, status: int, text: str, headers: RawHeaders = ()) -> Answer:
+def plain(clock: Clock, status: int, text: str, headers: Mapping[str, str] = {}) -> Answer:
     """An answer in words, at once: of whoever hosts a mock, for what cannot be asked of one."""
     body = text.encode()
-    told = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
-    return Answer(status, [*headers, *told], [clock.now()], [body])
+    told = {"content-type": "text/plain; charset=utf-8", "content-length": str(len(body))}
+    return Answer(status, {**headers, **told}, [clock.now()], [body])
 
 
 async def play(clock: Clock, answer: Answer) -> httpx.Response:
@@ -68,7 +71,7 @@ async def play(clock: Clock, answer: Answer) -> httpx.Response:
     await clock.sleep_until(answer.times[0])
     if answer.status == 0:
         await _break_off(clock, answer)
-    headers = list(answer.wire_headers)
+    headers = answer.wire_headers
     if len(answer.chunks) == 1 and answer.ending == "whole":
         return httpx.Response(answer.status, headers=headers, content=answer.chunks[0])
     return httpx.Response(answer.status, headers=headers, stream=_Timed(clock, answer))

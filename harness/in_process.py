@@ -8,7 +8,7 @@ import httpx
 
 from harness.answer import RESET, Answer, Decide, play
 from harness.clock import Clock
-from harness.providers.lean import LeanHeaders
+from harness.providers.lean import NamedHeaders
 from harness.providers.sse import is_keep_alive
 from harness.transport import Measured, MeasuringTransport, failed, out_of_patience
 
@@ -38,21 +38,26 @@ class InProcess(MeasuringTransport):
 
 
 def _measured(answer: Answer, start: float, end: float) -> Measured:
-    first_byte = first_token = end
-    if len(answer.chunks) > 1:
-        parts = zip(answer.times, answer.chunks, strict=True)
-        came = [(time, chunk) for time, chunk in parts if chunk]
-        first_byte = max(start, next((time for time, _ in came), end))
-        first_token = max(
-            start, next((time for time, chunk in came if not is_keep_alive(chunk)), end)
-        )
+    whole = len(answer.chunks) == 1
+    first_byte, first_token = (end, end) if whole else _firsts(answer, end)
     return Measured(
         start,
-        first_byte,
-        first_token,
+        max(start, first_byte),
+        max(start, first_token),
         end,
         answer.status,
-        LeanHeaders(answer.headers, "iso-8859-1"),
+        NamedHeaders(answer.headers, "iso-8859-1"),
         b"".join(answer.chunks),
         told=answer.told,
     )
+
+
+def _firsts(answer: Answer, end: float) -> tuple[float, float]:
+    """When the first byte came, and the first that is more than a keep-alive line."""
+    first_byte: float | None = None
+    for time, chunk in zip(answer.times, answer.chunks, strict=True):
+        if chunk:
+            first_byte = time if first_byte is None else first_byte
+            if not is_keep_alive(chunk):
+                return first_byte, time
+    return end if first_byte is None else first_byte, end

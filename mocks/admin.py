@@ -123,8 +123,7 @@ class Admin:
 
     def _json(self, status: int, told: Json) -> Answer:
         body = msgspec.json.encode(told)
-        length = b"%d" % len(body)
-        headers = [(b"content-type", b"application/json"), (b"content-length", length)]
+        headers = {"content-type": "application/json", "content-length": str(len(body))}
         return Answer(status, headers, [self.clock.now()], [body])
 
     def _host(self, asked: httpx.QueryParams) -> Host:

@@ -67,7 +67,7 @@ def asking(ask: Ask, clock: Clock, note: Note) -> Application:
                 body = await _body(receive)
         except TimeoutError:
             why = f"the body did not end within {BODY_PATIENCE_S:g} s"
-            refused = plain(clock, 408, why, [(b"connection", b"close")])
+            refused = plain(clock, 408, why, {"connection": "close"})
         else:
             if body is None:
                 return

@@ -76,5 +76,5 @@ class Books:
             answer = plain(self._clock, 500, "Internal Server Error")
         finally:
             self._clock.leave()
-        told = answer.status, answer.wire_headers, answer.times, answer.chunks
+        told = answer.status, answer.told_headers, answer.times, answer.chunks
         return Decided(ask.number, *told, answer.ending)

@@ -8,7 +8,6 @@ provider decides.
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 
 import httpx
 import msgspec
@@ -152,11 +151,10 @@ class Desk:
             injected_ms, queue_ms, self._work_ms(guest), status, guest.trace,
         )  # fmt: skip
         self._journal.append(served)
-        raw = [(_name(name), value.encode("latin-1")) for name, value in headers.items()]
         if len(chunks) == 1 and chunks[0]:
-            raw.append((b"content-length", b"%d" % len(chunks[0])))
+            headers = {**headers, "content-length": str(len(chunks[0]))}
         told = Told(injected_ms, queue_ms, leaks)
-        return Answer(status, raw, times, chunks, told, served)
+        return Answer(status, headers, times, chunks, told, served)
 
     def _work_ms(self, guest: Guest) -> float:
         return round((time.perf_counter() - guest.began) * 1e6) / 1e3 if self._real else 0.0
@@ -164,8 +162,3 @@ class Desk:
     def _stopwatch(self) -> float:
         """Apart from the clock, which may stand still while a call is decided."""
         return time.perf_counter() if self._real else 0.0
-
-
-@lru_cache(256)
-def _name(header: str) -> bytes:
-    return header.lower().encode()

@@ -23,9 +23,8 @@ def page_of(mock: Mock, request: httpx.Request, ahead_s: float, up_s: float) -> 
         body = _health(told, up_s)
     else:
         body = _SEEN[request.url.path](told, ahead_s)
-    length = (b"content-length", b"%d" % len(body))
-    others = [header for header in answer.headers if header[0] != length[0]]
-    return structs.replace(answer, headers=[*others, length], chunks=[body])
+    headers = {**answer.headers, "content-length": str(len(body))}
+    return structs.replace(answer, headers=headers, chunks=[body])
 
 
 def shifted(answer: Answer, ahead_s: float) -> Answer:

@@ -6,7 +6,7 @@ Both ends are processes of one serving, so neither is distrusted. It knows no mo
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar, cast
 
 import msgspec
@@ -51,7 +51,7 @@ class Decided(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
 
     number: int
     status: int
-    headers: Sequence[tuple[bytes, bytes]]
+    headers: Mapping[str, str]
     times: Sequence[float]
     chunks: Sequence[bytes]
     ending: Ending = "whole"

@@ -150,7 +150,8 @@ class Wechatpay:
     def _encoded(
         self, reply: wire.Reply, signer: Signer, now_s: int
     ) -> tuple[int, dict[str, str], bytes]:
-        return wire.encode_reply(reply, signer, Stamp(now_s, self._nonce()))
+        status, headers, body = wire.encode_reply(reply, signer, Stamp(now_s, self._nonce()))
+        return status, {name.lower(): value for name, value in headers.items()}, body
 
     def _nonce(self) -> str:
         return f"{next(self._nonces):032X}"

@@ -50,9 +50,9 @@ def _measured(way: Way, answer: Answer, patience_s: float = 60.0) -> tuple[Measu
 def _answer(*parts: tuple[int, bytes]) -> Answer:
     """Its chunks leave so many milliseconds after the call's begin. One that is whole tells its
     length, as the desk does."""
-    headers = [(b"x-told", b"yes"), (b"x-told", b"twice")]
+    headers = {"x-told": "yes", "x-more": "\xe9"}
     if len(parts) == 1 and parts[0][1]:
-        headers.append((b"content-length", b"%d" % len(parts[0][1])))
+        headers["content-length"] = str(len(parts[0][1]))
     times = [(BEGIN_MS + ms) / 1e3 for ms, _ in parts]
     return Answer(201, headers, times, [chunk for _, chunk in parts])
 
@@ -74,7 +74,7 @@ def _told(seen: Measured, over: float) -> tuple[object, ...]:
 
 
 def _nothing(ms: int, ending: Ending) -> Answer:
-    return Answer(0, (), [(BEGIN_MS + ms) / 1e3], [b""], ending=ending)
+    return Answer(0, {}, [(BEGIN_MS + ms) / 1e3], [b""], ending=ending)
 
 
 # Half a millisecond: who gives up at the very moment of a chunk may have seen it or not.
@@ -191,7 +191,7 @@ async def _asked() -> AsyncIterator[bytes]:
 def test_a_host_s_own_words_leave_at_once() -> None:
     async def main() -> httpx.Response:
         clock = VirtualClock()
-        return await play(clock, plain(clock, 404, "no such mock", [(b"connection", b"close")]))
+        return await play(clock, plain(clock, 404, "no such mock", {"connection": "close"}))
 
     answer = run("virtual", main())
     assert (answer.status_code, answer.text) == (404, "no such mock")

@@ -208,7 +208,7 @@ def test_it_tells_the_same_of_an_answer_as_a_call_that_is_taken_whole(
     parts: tuple[tuple[int, bytes], ...],
 ) -> None:
     times = [BEGIN_S + ms / 1e3 for ms, _ in parts]
-    answer = Answer(201, [(b"x-of", b"us")], times, [of for _, of in parts], Told(1.5, 0.5, 2))
+    answer = Answer(201, {"x-of": "us"}, times, [of for _, of in parts], Told(1.5, 0.5, 2))
 
     async def whole() -> Measured:
         clock = VirtualClock()

@@ -17,13 +17,13 @@ call shares which failed alike: what a run's failures are grouped by.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 import httpx
 import msgspec
 
-from harness.providers.lean import LeanHeaders, LeanRequest
+from harness.providers.lean import LeanRequest, LeanURL, NamedHeaders, Pairs
 
 T = TypeVar("T")
 
@@ -65,10 +65,10 @@ class Endpoint:
         return f"Endpoint({self.base_url})"
 
 
-@cache
+@lru_cache(4096)
 def _url(text: str) -> httpx.URL:
-    # Parsing a URL costs as much as all else in making a request, and there are only a few.
-    return httpx.URL(text)
+    # Parsing a URL costs as much as all else in making a request, and most are asked again.
+    return LeanURL(text)
 
 
 class Call(msgspec.Struct, Generic[T], frozen=True):
@@ -166,16 +166,20 @@ def request_of(
     """The request that `httpx.Request(method, url, headers=headers, content=content)` makes, at a
     quarter of its cost: header values must be ASCII, and what httpx looks up is known here."""
     body = content or b""
-    raw = _head(url.netloc, tuple(headers.items()))
+    raw, named = _head(url.netloc, tuple(headers.items()))
     if body or method in _HAS_BODY:
-        raw = (*raw, (b"Content-Length", b"%d" % len(body)))
-    return LeanRequest(method, url, LeanHeaders(raw, "ascii"), body)
+        length = str(len(body))
+        raw = (*raw, (b"Content-Length", length.encode()))
+        named = {**named, "content-length": length}
+    return LeanRequest(method, url, NamedHeaders(named, "ascii", raw), body)
 
 
 @lru_cache(256)
-def _head(host: bytes, headers: tuple[tuple[str, str], ...]) -> tuple[tuple[bytes, bytes], ...]:
+def _head(host: bytes, headers: tuple[tuple[str, str], ...]) -> tuple[Pairs, Mapping[str, str]]:
+    """What all requests share that are sent there with these headers: written, and by name."""
     raw = ((name.encode(), value.encode("ascii")) for name, value in headers)
-    return ((b"Host", host), *raw)
+    named = {name.lower(): value for name, value in headers}
+    return ((b"Host", host), *raw), {"host": host.decode(), **named}
 
 
 _HAS_BODY = ("POST", "PUT", "PATCH")

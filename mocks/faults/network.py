@@ -108,7 +108,7 @@ def cut(answer: Answer) -> Answer:
 
 
 def _nothing(when: float, note: object, ending: Ending) -> Answer:
-    return Answer(0, (), [when], [b""], note=note, ending=ending)
+    return Answer(0, {}, [when], [b""], note=note, ending=ending)
 
 
 _BREAKS: dict[Fault, Callable[[Answer], Answer]] = {"timeouts": silent, "reset": reset, "cut": cut}

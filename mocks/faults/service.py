@@ -34,10 +34,7 @@ def turned_by(strikes: Strikes, provider: str, key: DrawKey) -> Turned | None:
 
 def spoilt(answer: Answer) -> Answer:
     """What a proxy makes of it: all was done, and when it has come, nothing of it is passed on."""
-    headers = [
-        (b"content-type", b"text/html"),
-        (b"content-length", b"%d" % len(NOBODYS_PAGE)),
-    ]
+    headers = {"content-type": "text/html", "content-length": str(len(NOBODYS_PAGE))}
     return structs.replace(
         answer, status=500, headers=headers, times=answer.times[-1:], chunks=[NOBODYS_PAGE]
     )

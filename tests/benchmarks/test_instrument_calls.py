@@ -35,7 +35,7 @@ async def _calls(transport: MeasuringTransport, clock: Clock, url: str) -> list[
 def test_100_calls_in_process(benchmark: Timed) -> None:
     def calls() -> list[Measured]:
         clock = VirtualClock()
-        server = InProcess(lambda _: Answer(200, [], [clock.now() + 0.25], [b"hi"]), clock)
+        server = InProcess(lambda _: Answer(200, {}, [clock.now() + 0.25], [b"hi"]), clock)
         return clocks.run("virtual", _calls(server, clock, "http://mocks"))
 
     took = benchmark(calls)

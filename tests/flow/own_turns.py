@@ -52,7 +52,7 @@ class Servers:
         told = Told(round(pieces[-1][0] * 1e3, 3))
         status = int(asked.get("status", 200))
         times = [now + after for after, _ in pieces]
-        return Answer(status, [(b"x-of", b"us")], times, [chunk for _, chunk in pieces], told)
+        return Answer(status, {"x-of": "us"}, times, [chunk for _, chunk in pieces], told)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class _Of:
 
 
 def _whole(body: bytes) -> Answer:
-    return Answer(200, [], [0.0], [body])
+    return Answer(200, {}, [0.0], [body])
 
 
 def _echo(request: httpx.Request) -> Answer:
@@ -123,7 +123,7 @@ def test_what_is_no_path_is_a_400(path: bytes, query: bytes) -> None:
 
 def test_chunks_are_passed_on_one_by_one_each_at_its_time() -> None:
     def decide(request: httpx.Request) -> Answer:
-        return Answer(200, [], [0.5, 0.5, 2.0], [b"0", b"1", b"2"])
+        return Answer(200, {}, [0.5, 0.5, 2.0], [b"0", b"1", b"2"])
 
     sent, ended = _sent(_part(b""), decide=decide)
     assert [message.get("body") for message in sent] == [None, b"0", b"1", b"2"]
@@ -149,5 +149,5 @@ def test_what_no_mock_answered_and_what_broke_is_logged_too() -> None:
 def test_a_server_that_lets_nothing_be_done_to_a_connection_is_left_to_its_own_way(
     ending: Ending,
 ) -> None:
-    broken = Answer(0, [], [0.0], [b""], ending=ending)
+    broken = Answer(0, {}, [0.0], [b""], ending=ending)
     assert _sent(_part(b"{}"), GONE, decide=lambda _: broken) == ([], 0.0)

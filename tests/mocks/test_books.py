@@ -162,7 +162,7 @@ def test_a_mock_that_breaks_is_a_500_and_the_next_call_is_answered(
         def decide(self, request: httpx.Request) -> Answer:
             if request.url.path == "/broken":
                 raise ZeroDivisionError
-            return Answer(200, [], [0.0], [b"well"])
+            return Answer(200, {}, [0.0], [b"well"])
 
     def story(house: House) -> None:
         house.books = Books(Broken(), house.clock, house.log)

@@ -73,7 +73,7 @@ class Door:
         if self.refusals:
             self.refusals -= 1
             status, body = wire.encode_turned("overloaded")
-            return Answer(status, [], [RealClock().now()], [body])
+            return Answer(status, {}, [RealClock().now()], [body])
         return self.mock.decide(request)
 
 

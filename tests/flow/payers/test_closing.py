@@ -97,8 +97,8 @@ def refused(code: str, now_s: float) -> Callable[[Answer], Answer]:
     """By WeChat itself: a refusal that it has not signed is none."""
     stamp = Stamp(int(now_s), "nonce")
     status, headers, body = encode_reply(Refused(code, ""), signers()[PUBLIC_KEY_ID], stamp)
-    raw = httpx.Headers(headers).raw
-    return lambda answer: Answer(status, raw, answer.times[-1:], [body])
+    told = dict(httpx.Headers(headers))
+    return lambda answer: Answer(status, told, answer.times[-1:], [body])
 
 
 @pytest.mark.parametrize("code", ["ORDER_NOT_EXIST", "ORDER_CLOSED"])

@@ -16,7 +16,7 @@ CREATE, CANCEL, GIVE = ("pay", 1), ("reverse", 1), ("refund", 1)
 
 
 def error(status: int, **told: str) -> Answer:
-    return Answer(status, (), [0.0], [msgspec.json.encode({"error": told})])
+    return Answer(status, {}, [0.0], [msgspec.json.encode({"error": told})])
 
 
 INVALID = "invalid_request_error"

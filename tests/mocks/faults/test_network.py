@@ -184,10 +184,10 @@ def test_an_answer_is_noted_as_late_only_where_it_leaves(ending: Fault, noted: l
 
 # What is left of an answer
 
-HEAD = [(b"content-type", b"text/plain")]
+HEAD = {"content-type": "text/plain"}
 STREAM = Answer(200, HEAD, [1.0, 2.0, 3.0, 4.0], [b"a", b"b", b"c", b"d"])
 WHOLE = Answer(200, HEAD, [2.0], [b"abcd"])
-EMPTY = Answer(204, [], [2.0], [b""])
+EMPTY = Answer(204, {}, [2.0], [b""])
 
 
 @pytest.mark.parametrize(

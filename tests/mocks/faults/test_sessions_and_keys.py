@@ -48,7 +48,7 @@ class Till:
     def ask(self, call: Call[T], stage: str, turn: int, attempt: int = 1) -> T:
         name_draw(call.request, DrawKey(0, 0, turn, stage, attempt))
         answer = self.host.decide(call.request)
-        headers = httpx.Headers(list(answer.headers))
+        headers = httpx.Headers(answer.headers)
         return call.decode(answer.status, headers, b"".join(answer.chunks))
 
     def stands(self) -> list[Entry]:
