@@ -11,8 +11,8 @@ import re
 import socket
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from typing import Any, Literal
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Literal
 
 import httpx
 import msgspec
@@ -92,14 +92,47 @@ class MeasuringTransport(httpx.AsyncBaseTransport):
         return None
 
 
-def measure(
+async def measure(
     transport: httpx.AsyncBaseTransport, clock: Clock, request: httpx.Request, patience_s: float
-) -> Coroutine[Any, Any, Measured]:
+) -> Measured:
     """Send the request and take the whole answer, or give up after `patience_s`."""
-    # No coroutine of its own, as every wait of the call would pass through that too.
     if isinstance(transport, MeasuringTransport):
-        return transport.exchange(clock, request, patience_s)
-    return _measured(transport, clock, request, patience_s)
+        return await transport.exchange(clock, request, patience_s)
+    write_draw(request)
+    start = clock.now()
+    first_byte = first_token = None
+    try:
+        async with asyncio.timeout(patience_s):
+            response = await transport.handle_async_request(request)
+            chunks = []
+            try:
+                async for chunk in _stream(response):
+                    if chunk and first_token is None:
+                        now = clock.now()
+                        first_byte = now if first_byte is None else first_byte
+                        first_token = None if is_keep_alive(chunk) else now
+                    chunks.append(chunk)
+            finally:
+                await response.aclose()
+        end = clock.now()
+    except TimeoutError:
+        return failed(start, clock.now(), out_of_patience(patience_s))
+    except (httpx.TransportError, OSError) as error:
+        # Transports over another library name their own errors; the cause says what it was.
+        return failed_by(error.__cause__ or error, start, clock.now(), _dialed(vars(error)))
+    first_byte = end if first_byte is None else first_byte
+    first_token = end if first_token is None else first_token
+    return Measured(
+        start,
+        first_byte,
+        first_token,
+        end,
+        response.status_code,
+        response.headers,
+        b"".join(chunks),
+        told=decode_told(response.headers),
+        dialed=_dialed(response.extensions),
+    )
 
 
 Tell = Callable[[Measured, bool], None]
@@ -254,46 +287,6 @@ class Streamed(httpx.AsyncByteStream):
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
-
-
-async def _measured(
-    transport: httpx.AsyncBaseTransport, clock: Clock, request: httpx.Request, patience_s: float
-) -> Measured:
-    write_draw(request)
-    start = clock.now()
-    first_byte = first_token = None
-    try:
-        async with asyncio.timeout(patience_s):
-            response = await transport.handle_async_request(request)
-            chunks = []
-            try:
-                async for chunk in _stream(response):
-                    if chunk and first_token is None:
-                        now = clock.now()
-                        first_byte = now if first_byte is None else first_byte
-                        first_token = None if is_keep_alive(chunk) else now
-                    chunks.append(chunk)
-            finally:
-                await response.aclose()
-        end = clock.now()
-    except TimeoutError:
-        return failed(start, clock.now(), out_of_patience(patience_s))
-    except (httpx.TransportError, OSError) as error:
-        # Transports over another library name their own errors; the cause says what it was.
-        return failed_by(error.__cause__ or error, start, clock.now(), _dialed(vars(error)))
-    first_byte = end if first_byte is None else first_byte
-    first_token = end if first_token is None else first_token
-    return Measured(
-        start,
-        first_byte,
-        first_token,
-        end,
-        response.status_code,
-        response.headers,
-        b"".join(chunks),
-        told=decode_told(response.headers),
-        dialed=_dialed(response.extensions),
-    )
 
 
 def _stream(response: httpx.Response) -> httpx.AsyncByteStream:

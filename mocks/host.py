@@ -1,7 +1,7 @@
 """All mocks behind one door: the same object answers in process, under respx and on a socket."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -142,7 +142,10 @@ class Host:
         }
         self.setting.trail.opens(A_MODEL, KEY)
         self._models: dict[str, Model] = {}
-        self._mocks: dict[str, Mock] = {**self.payments}
+        self._mocks = {
+            lane: _Placed(config.pay[lane].provider, mock, mock.ledger)
+            for lane, mock in self.payments.items()
+        }
         self._networks: dict[str, Network] = {}
         """The way to each mock, where it is not always open."""
 
@@ -156,15 +159,8 @@ class Host:
             known = list(dict.fromkeys([*self.payments, *_MODELS, *self.config.gateways]))
             return plain(self.setting.clock, 404, f"no mock {name!r}; there are {known}")
         if not self._faulty or rest.startswith(OWN_PAGE):
-            return self._arrived(name, request)
+            return _arrived(self.setting, self._mocks[name], request)
         return self._network(name).carry(request)
-
-    def _arrived(self, name: str, request: httpx.Request) -> Answer:
-        provider = self._provider(name)
-        self.setting.trail.look(provider, key_of(provider), request)
-        if name in self.payments:
-            self.payments[name].ledger.hear(read_draw(request), self.setting.clock.now())
-        return self._mocks[name].decide(request)
 
     def _at_lane(self, lane: str, placed: Faults | None) -> Setting:
         """The same setting, with the faults that strike there."""
@@ -176,21 +172,17 @@ class Host:
         network = self._networks.get(name)
         if network is None:
             setting = self._at_lanes.get(name, self.setting)
-            decide = partial(self._arrived, name)
-            network = self._networks[name] = Network(setting, self._provider(name), decide)
+            decide = partial(_arrived, self.setting, self._mocks[name])
+            network = self._networks[name] = Network(setting, self._mocks[name].provider, decide)
         return network
-
-    def _provider(self, name: str) -> str:
-        profile = self.config.pay.get(name)
-        return profile.provider if profile else name
 
     def _made(self, name: str) -> bool:
         """Whether there is such a mock. Models and gateways are made when they are asked first:
         most worlds ask few of them."""
         if name in self.config.gateways:
-            self._mocks[name] = self._gateway(name)
+            self._mocks[name] = _Placed(name, self._gateway(name))
         elif name in _MODELS:
-            self._mocks[name] = self._model(name)
+            self._mocks[name] = _Placed(name, self._model(name))
         return name in self._mocks
 
     def _model(self, provider: str) -> Model:
@@ -213,6 +205,22 @@ class Host:
             self.config.fallbacks,
             key=key_of(provider),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """One mock: whose it is, and its books, where money moves there."""
+
+    provider: str
+    mock: Mock
+    ledger: Ledger | None = None
+
+
+def _arrived(setting: Setting, at: _Placed, request: httpx.Request) -> Answer:
+    setting.trail.look(at.provider, key_of(at.provider), request)
+    if at.ledger is not None:
+        at.ledger.hear(read_draw(request), setting.clock.now())
+    return at.mock.decide(request)
 
 
 _MODELS = tuple(provider for provider in MODELS if provider not in GATEWAYS)

@@ -11,6 +11,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
+from operator import itemgetter
 from typing import Literal, NamedTuple
 
 import httpx
@@ -95,15 +96,14 @@ class Trail:
     def look(self, provider: str, key: str, request: httpx.Request) -> None:
         """Whether that request to a provider, which that key opens, carries a token or key of
         another one. What stands in a model's prompt is told by its mock."""
-        told = [value for _, value in request.headers.raw]
-        carried = b"\n".join([request.url.raw_path, *told])
+        carried = b"\n".join([request.url.raw_path, *map(_value, request.headers.raw)])
         if b"Basic " in carried:
             carried += _pairs(carried)
         if provider in PAYMENTS:
             carried += b"\n" + request.content
-        for mark in self._marks_for(provider, key):
-            if mark.hint in carried and mark.whole.search(carried):
-                self.note(mark.whose, f"{mark.what} came to {provider}", read_draw(request))
+        for hint, whole, whose, what in self._marks_for(provider, key):
+            if hint in carried and whole.search(carried):
+                self.note(whose, f"{what} came to {provider}", read_draw(request))
 
     def _marks_for(self, provider: str, key: str) -> list["_Mark"]:
         """What is looked for at that provider."""
@@ -130,6 +130,10 @@ class _Mark(NamedTuple):
     whole: re.Pattern[bytes]
     whose: str
     what: str
+
+
+_value = itemgetter(1)
+"""Of a header."""
 
 
 def _token(prefix: str) -> re.Pattern[bytes]:

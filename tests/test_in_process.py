@@ -100,7 +100,7 @@ def test_a_stream_is_timed_by_its_first_byte_its_first_token_and_its_last() -> N
     seen, _ = _measured(_fast, _answer((100, KEEP_ALIVE), (400, TOKEN), (900, b""), (950, TOKEN)))
     assert (seen.start, seen.first_byte, seen.first_token, seen.end) == (7.0, 7.1, 7.4, 7.95)
     assert (seen.status, seen.body, seen.fault) == (201, KEEP_ALIVE + TOKEN + TOKEN, "")
-    assert seen.headers.get_list("x-told") == ["yes", "twice"]
+    assert (seen.headers["x-told"], seen.headers["X-More"]) == ("yes", "\xe9")
 
 
 @pytest.mark.parametrize("ms", [100, 800])
