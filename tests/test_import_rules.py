@@ -16,7 +16,7 @@ PATHS = sorted(path for room in OURS for path in (ROOT / room).rglob("*.py"))
 # on one floor the rooms stand side by side, and what may look over is named below.
 FLOORS = (
     ("harness.alarm", "harness.outcome", "harness.reconciled"),
-    ("harness.providers", "harness.record", "harness.clock", "harness.draws"),
+    ("harness.providers", "harness.record", "harness.clock", "harness.virtual_loop", "harness.draws"),
     ("harness.answer", "harness.transport", "harness.laws", "harness.faults", "harness.books"),
     ("harness.in_process", "harness.http1", "harness.reconcile"),
     ("harness.flow", "harness.real"),

@@ -38,7 +38,7 @@ from_books = st.one_of(
         Decided,
         numbers,
         st.integers(0, 599),
-        headers,
+        st.dictionaries(st.text(max_size=9), st.text(max_size=9), max_size=3),
         st.lists(times, min_size=1),
         parts,
         st.sampled_from(["whole", "reset", "silence"]),
