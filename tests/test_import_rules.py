@@ -15,8 +15,8 @@ PATHS = sorted(path for room in OURS for path in (ROOT / room).rglob("*.py"))
 # From the ground up. What stands higher may import what stands lower, never the other way round;
 # on one floor the rooms stand side by side, and what may look over is named below.
 FLOORS = (
-    ("harness.alarm", "harness.outcome", "harness.reconciled"),
-    ("harness.providers", "harness.record", "harness.clock", "harness.virtual_loop", "harness.draws"),
+    ("harness.alarm", "harness.virtual_loop", "harness.outcome", "harness.reconciled"),
+    ("harness.providers", "harness.record", "harness.clock", "harness.draws"),
     ("harness.answer", "harness.transport", "harness.laws", "harness.faults", "harness.books"),
     ("harness.in_process", "harness.http1", "harness.reconcile"),
     ("harness.flow", "harness.real"),
