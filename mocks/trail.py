@@ -11,7 +11,6 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
-from operator import itemgetter
 from typing import Literal, NamedTuple
 
 import httpx
@@ -96,11 +95,11 @@ class Trail:
     def look(self, provider: str, key: str, request: httpx.Request) -> None:
         """Whether that request to a provider, which that key opens, carries a token or key of
         another one. What stands in a model's prompt is told by its mock."""
-        carried = b"\n".join([request.url.raw_path, *map(_value, request.headers.raw)])
-        if b"Basic " in carried:
+        carried = "\n".join([request.url.raw_path.decode(), *request.headers.values()])
+        if "Basic " in carried:
             carried += _pairs(carried)
         if provider in PAYMENTS:
-            carried += b"\n" + request.content
+            carried += "\n" + request.content.decode("latin-1")
         for hint, whole, whose, what in self._marks_for(provider, key):
             if hint in carried and whole.search(carried):
                 self.note(whose, f"{what} came to {provider}", read_draw(request))
@@ -110,12 +109,12 @@ class Trail:
         marks = self._marks.get((provider, key))
         if marks is None:
             tokens = [
-                _Mark(prefix.encode(), _token(prefix), whose, f"a token of {whose}")
+                _Mark(prefix, _token(prefix), whose, f"a token of {whose}")
                 for whose, prefix in TOKEN_PREFIXES.items()
                 if whose != provider
             ]
             keys = [
-                _Mark(known.encode(), _word(known), whose, f"the key of {whose}")
+                _Mark(known, _word(known), whose, f"the key of {whose}")
                 for known, whose in self._keys.items()
                 if known != key
             ]
@@ -126,33 +125,29 @@ class Trail:
 class _Mark(NamedTuple):
     """How a secret is found: what it holds, which most requests do not, and the whole of it."""
 
-    hint: bytes
-    whole: re.Pattern[bytes]
+    hint: str
+    whole: re.Pattern[str]
     whose: str
     what: str
 
 
-_value = itemgetter(1)
-"""Of a header."""
+def _token(prefix: str) -> re.Pattern[str]:
+    return re.compile(rf"{prefix}[0-9a-f]{{12}}")
 
 
-def _token(prefix: str) -> re.Pattern[bytes]:
-    return re.compile(rb"%s[0-9a-f]{12}" % prefix.encode())
+def _word(key: str) -> re.Pattern[str]:
+    return re.compile(rf"{re.escape(key)}(?![\w-])", re.ASCII)
 
 
-def _word(key: str) -> re.Pattern[bytes]:
-    return re.compile(rb"%s(?![\w-])" % re.escape(key.encode()))
+_BASIC = re.compile(r"Basic +([A-Za-z0-9+/=]+)")
 
 
-_BASIC = re.compile(rb"Basic +([A-Za-z0-9+/=]+)")
-
-
-def _pairs(headers: bytes) -> bytes:
+def _pairs(headers: str) -> str:
     """Names and keys as Basic authentication wraps them up."""
-    found = b""
+    found = "\n"
     for wrapped in _BASIC.findall(headers):
         try:
-            found += b"\n" + base64.b64decode(wrapped)
+            found += base64.b64decode(wrapped).decode("latin-1") + "\n"
         except ValueError:
             continue
     return found

@@ -166,20 +166,22 @@ def request_of(
     """The request that `httpx.Request(method, url, headers=headers, content=content)` makes, at a
     quarter of its cost: header values must be ASCII, and what httpx looks up is known here."""
     body = content or b""
-    raw, named = _head(url.netloc, tuple(headers.items()))
-    if body or method in _HAS_BODY:
-        length = str(len(body))
-        raw = (*raw, (b"Content-Length", length.encode()))
-        named = {**named, "content-length": length}
+    length = len(body) if body or method in _HAS_BODY else None
+    named, raw = _head(url.netloc, tuple(headers.items()), length)
     return LeanRequest(method, url, NamedHeaders(named, "ascii", raw), body)
 
 
-@lru_cache(256)
-def _head(host: bytes, headers: tuple[tuple[str, str], ...]) -> tuple[Pairs, Mapping[str, str]]:
-    """What all requests share that are sent there with these headers: written, and by name."""
-    raw = ((name.encode(), value.encode("ascii")) for name, value in headers)
-    named = {name.lower(): value for name, value in headers}
-    return ((b"Host", host), *raw), {"host": host.decode(), **named}
+@lru_cache(4096)
+def _head(
+    host: bytes, headers: tuple[tuple[str, str], ...], length: int | None
+) -> tuple[Mapping[str, str], Pairs]:
+    """All headers of a request by name, and as they are written. Most requests share them with
+    others, their length too, as a story's bodies differ little."""
+    told = [("Host", host.decode()), *headers]
+    if length is not None:
+        told.append(("Content-Length", str(length)))
+    named = {name.lower(): value for name, value in told}
+    return named, tuple((name.encode(), value.encode("ascii")) for name, value in told)
 
 
 _HAS_BODY = ("POST", "PUT", "PATCH")

@@ -5,7 +5,7 @@ already skips that. These are httpx's types with httpx's attributes; a test hold
 that httpx made.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, ValuesView
 from functools import cached_property
 from typing import Any
 
@@ -54,6 +54,9 @@ class NamedHeaders(httpx.Headers):
             return list(self._written)
         encoding = self.encoding
         return [(name.encode(), value.encode(encoding)) for name, value in self._named.items()]
+
+    def values(self) -> ValuesView[str]:
+        return super().values() if self._named is None else self._named.values()
 
     def get(self, key: str, default: Any = None) -> Any:  # as httpx has it
         if self._named is None:
