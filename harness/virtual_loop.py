@@ -70,6 +70,18 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._timers.clear()
         super().close()
 
+    def call_soon(
+        self,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        if self.over:
+            return super().call_soon(callback, *args, context=context)  # which raises
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
     def call_at(
         self,
         when: float,
