@@ -9,30 +9,26 @@ import math
 from collections.abc import Callable
 from hashlib import blake2b
 from statistics import NormalDist
+from struct import Struct
 
-_STANDARD_NORMAL = NormalDist()
+normal = NormalDist().inv_cdf
+"""The quantile of the standard normal."""
 
 
 def uniform(seed: int, *key: int | str) -> float:
     """A number strictly between 0 and 1 that only the seed and the key decide."""
-    return _uniform("\x1f".join(map(str, (seed, *key))))
+    return _drawn(_NOTHING, (seed, *key))
 
 
 def uniforms(seed: int, *key: int | str) -> Callable[..., float]:
     """`uniform` for all keys that begin so; it takes the rest of the key."""
-    begin = "\x1f".join(map(str, (seed, *key, "")))
+    begun = _NOTHING.copy()
+    begun.update(_spelled((seed, *key, "")))
 
     def draw(*rest: int | str) -> float:
-        return _uniform(begin + "\x1f".join(map(str, rest)))
+        return _drawn(begun, rest)
 
     return draw
-
-
-def _uniform(text: str) -> float:
-    digest = blake2b(text.encode(), digest_size=8).digest()
-    # 52 bits and a half step are exact in a double and keep both ends out, where quantiles are
-    # infinite; with 53 bits the last step would round up to 1.
-    return (int.from_bytes(digest, "little") >> 12) * 2.0**-52 + 2.0**-53
 
 
 def lognormal(u: float, p50: float, p99: float) -> float:
@@ -40,7 +36,7 @@ def lognormal(u: float, p50: float, p99: float) -> float:
 
     ln X is normal with mean ln p50 and deviation ln(p99/p50) / z(0.99).
     """
-    return p50 * math.exp(lognormal_sigma(p50, p99) * _STANDARD_NORMAL.inv_cdf(u))
+    return p50 * math.exp(lognormal_sigma(p50, p99) * normal(u))
 
 
 def lognormal_sigma(p50: float, p99: float) -> float:
@@ -59,4 +55,22 @@ def microseconds(seconds: float) -> float:
     return round(seconds * 1e6) / 1e6
 
 
-_Z99 = _STANDARD_NORMAL.inv_cdf(0.99)
+def _drawn(begun: blake2b, key: tuple[int | str, ...]) -> float:
+    """What the rest of a key makes of what was digested of its begin."""
+    whole = begun.copy()
+    whole.update(_spelled(key))
+    bits: int = _BITS.unpack(whole.digest())[0]
+    # 52 bits and a half step are exact in a double and keep both ends out, where quantiles are
+    # infinite; with 53 bits the last step would round up to 1.
+    return (bits >> 12) * 2.0**-52 + 2.0**-53
+
+
+def _spelled(key: tuple[int | str, ...]) -> bytes:
+    """Its parts, with a separator between them that no part has."""
+    return (("%s\x1f" * len(key))[:-1] % key).encode()
+
+
+_NOTHING = blake2b(digest_size=8)
+"""A digest of nothing yet: to copy one is faster than to make one."""
+_BITS = Struct("<Q")
+_Z99 = normal(0.99)

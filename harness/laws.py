@@ -8,12 +8,13 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from operator import itemgetter
 
 from harness import draws
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Lognormal:
     """By its median and 99th percentile."""
 
@@ -21,7 +22,7 @@ class Lognormal:
     p99: float
 
     def quantile(self, u: float) -> float:
-        return draws.lognormal(u, self.p50, self.p99)
+        return self.p50 * math.exp(self.sigma * draws.normal(u))
 
     def cdf(self, x: float) -> float:
         if x <= 0:
@@ -31,8 +32,9 @@ class Lognormal:
             return float(x >= self.p50)
         return _normal_cdf(math.log(x / self.p50) / sigma)
 
-    @property
+    @cached_property
     def sigma(self) -> float:
+        """How far the logarithm spreads."""
         return draws.lognormal_sigma(self.p50, self.p99)
 
     def times(self, factor: float) -> "Lognormal":

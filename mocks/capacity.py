@@ -80,7 +80,7 @@ class Capacity:
     ) -> Turned | None:
         """Whether this call is refused: a burst of overload, too many calls, or a full queue.
         `luck` is its own uniform draw. A call that is not refused has used up its share."""
-        if luck < self._overload_share(now, round_):
+        if self.bursts and luck < self._overload_share(now, round_):
             return Turned("overloaded", self._limits.overload_lasts_s)
         if self._full(now) and self._waiting(now) >= self._limits.queue:
             return Turned("overloaded", self._free_at[0] - now)
@@ -127,8 +127,6 @@ class Capacity:
     def _overload_share(self, now: float, round_: int) -> float:
         """The chance to be refused now: each period has one burst, at a place of its own."""
         of = self._limits
-        if not self.bursts:
-            return 0.0
         since_s = self._rounds.since_s(round_, now)
         period = int(since_s // of.overload_every_s)
         room_s = max(0.0, of.overload_every_s - of.overload_lasts_s)
@@ -147,7 +145,9 @@ class Bucket:
         self._at = 0.0
 
     def holds(self, now: float, amount: int) -> bool:
-        return self._now(now) + _SPECK >= amount
+        if now > self._at:
+            self._fill(now)
+        return self._level + _SPECK >= amount
 
     def take(self, amount: int) -> None:
         """Of what it holds at the time that it was last asked at."""
@@ -155,14 +155,16 @@ class Bucket:
 
     def full_enough_in_s(self, now: float, amount: int) -> float:
         """An amount above the limit never fits; then this is until the bucket is full."""
-        return max(0.0, min(amount, self._limit) - self._now(now)) / self._per_s
+        if now > self._at:
+            self._fill(now)
+        return max(0.0, min(amount, self._limit) - self._level) / self._per_s
 
     def headroom(self, now: float) -> Headroom:
-        level = self._now(now)
-        return Headroom(self._limit, int(level + _SPECK), (self._limit - level) / self._per_s)
-
-    def _now(self, now: float) -> float:
         if now > self._at:
-            self._level = min(float(self._limit), self._level + (now - self._at) * self._per_s)
-            self._at = now
-        return self._level
+            self._fill(now)
+        limit, level = self._limit, self._level
+        return Headroom(limit, int(level + _SPECK), (limit - level) / self._per_s)
+
+    def _fill(self, now: float) -> None:
+        self._level = min(float(self._limit), self._level + (now - self._at) * self._per_s)
+        self._at = now

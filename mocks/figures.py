@@ -1,6 +1,7 @@
 """What a profile can say: shapes of figures with their provenance; it loads and draws nothing."""
 
 import datetime
+from functools import cached_property
 from typing import Annotated, ClassVar, Literal, TypeVar
 
 import msgspec
@@ -50,8 +51,9 @@ class Stalls(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     p99_ms: Positive
 
 
-class Timed(Figures, frozen=True, kw_only=True):
-    """A time that is drawn: lognormal by its median and 99th percentile.
+class Timed(Figures, frozen=True, kw_only=True, dict=True):
+    """A time that is drawn: lognormal by its median and 99th percentile. Its laws are worked out
+    once, and kept beside the figures.
 
     With `stalls` these two are of what does not stall. `quantiles_ms` is in place of both: pairs of
     a share, from 0 to 1, and the time below which it lies; the two are then its summary.
@@ -66,12 +68,7 @@ class Timed(Figures, frozen=True, kw_only=True):
     quantiles_ms: list[tuple[Share, Positive]] | UnsetType = UNSET
 
     def law_ms(self) -> Law:
-        if self.quantiles_ms is not UNSET:
-            return Empirical(self.quantiles_ms)
-        usual, stalls = self.usual_ms(), self.stalls
-        if stalls is UNSET:
-            return usual
-        return Stalling(usual, stalls.share, Lognormal(stalls.p50_ms, stalls.p99_ms))
+        return self._law_ms
 
     def usual_ms(self) -> Lognormal:
         """By the median and the 99th percentile alone."""
@@ -82,9 +79,22 @@ class Timed(Figures, frozen=True, kw_only=True):
     def quantile_s(self, u: float) -> float:
         """Of a lognormal to the last bit that of the figures in seconds."""
         if self.stalls is UNSET and self.quantiles_ms is UNSET:
-            p50, p99 = self._ends()
-            return Lognormal(p50 / self.SECOND, p99 / self.SECOND).quantile(u)
-        return self.law_ms().quantile(u) / 1e3
+            return self._usual_s.quantile(u)
+        return self._law_ms.quantile(u) / 1e3
+
+    @cached_property
+    def _law_ms(self) -> Law:
+        if self.quantiles_ms is not UNSET:
+            return Empirical(self.quantiles_ms)
+        usual, stalls = self.usual_ms(), self.stalls
+        if stalls is UNSET:
+            return usual
+        return Stalling(usual, stalls.share, Lognormal(stalls.p50_ms, stalls.p99_ms))
+
+    @cached_property
+    def _usual_s(self) -> Lognormal:
+        p50, p99 = self._ends()
+        return Lognormal(p50 / self.SECOND, p99 / self.SECOND)
 
     def _ends(self) -> tuple[float, float]:
         p50, p99 = (getattr(self, name) for name in self.ENDS)
@@ -223,9 +233,15 @@ class TokenLatency(Timed, frozen=True, kw_only=True):
 
     def rate(self, u: float) -> float:
         """Tokens a second, the fewer the higher the draw."""
+        law = self._token_s
+        return 1 / law.quantile(u) if law else self.tokens_per_s
+
+    @cached_property
+    def _token_s(self) -> Lognormal | None:
+        """How long a token takes, where answers differ."""
         if self.tokens_per_s_p1 is UNSET:
-            return self.tokens_per_s
-        return 1 / Lognormal(1 / self.tokens_per_s, 1 / self.tokens_per_s_p1).quantile(u)
+            return None
+        return Lognormal(1 / self.tokens_per_s, 1 / self.tokens_per_s_p1)
 
 
 class Reasoning(Figures, frozen=True, kw_only=True):

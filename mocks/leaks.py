@@ -1,6 +1,7 @@
 """What must never stand in a prompt: session tokens, keys, card numbers. It finds, and forgets."""
 
 import re
+from collections.abc import Collection
 
 from mocks import trail
 
@@ -30,14 +31,29 @@ _CARD_SHAPES = [
 _HINTS = (*TOKEN_PREFIXES, "k_", "k-", "-----", "Bearer")
 """Each of the secrets holds one of them, and most texts hold none."""
 
-_MAYBE_CARD = re.compile(r"\d(?:[ -]?\d){12}")
+_MAYBE_CARD = re.compile(r"\d{4}[ -]?\d{4}")
 """What each of the shapes holds, so that one look is enough for most texts."""
+
+_NOUGHTS = (
+    bytes(b"0-."[0 if chr(c).isdigit() else 1 if chr(c) in " -" else 2] for c in range(128))
+    + b"." * 128
+)
+"""Of ASCII text, every digit as 0 and both separators as one: what may be a card looks like few
+others then, and to look for these takes a fifth of the time of a pattern."""
 
 
 def count_secrets(text: str) -> int:
     """How many secrets the text holds. Only the number ever leaves this function."""
     secrets = len(_SECRETS.findall(text)) if _may_hold_secret(text) else 0
-    return secrets + _cards(text) if _MAYBE_CARD.search(text) else secrets
+    return secrets + _cards(text) if _may_hold_card(text) else secrets
+
+
+def count_in_all(texts: Collection[str]) -> int:
+    """How many secrets they hold in all. Most hold none, and one look at all of them tells it."""
+    together = "\n".join(texts)
+    if not _may_hold_secret(together) and not _may_hold_card(together):
+        return 0
+    return sum(map(count_secrets, texts))
 
 
 def _cards(text: str) -> int:
@@ -47,7 +63,14 @@ def _cards(text: str) -> int:
 
 def _may_hold_secret(text: str) -> bool:
     # Not over a generator, which takes longer than all the looks.
-    return any(map(text.__contains__, _HINTS))
+    return [hint for hint in _HINTS if hint in text] != []
+
+
+def _may_hold_card(text: str) -> bool:
+    if not text.isascii():
+        return _MAYBE_CARD.search(text) is not None
+    seen = text.encode().translate(_NOUGHTS).decode()
+    return "00000000" in seen or "0000-0000" in seen
 
 
 def _passes_luhn(text: str) -> bool:

@@ -15,13 +15,22 @@ from msgspec import structs
 from harness import draws
 from harness.answer import Answer
 from harness.providers import SECOND
-from harness.providers.chat import Ask, Catalog, Headroom, ModelWire, Reply, Served, Trouble
+from harness.providers.chat import (
+    Ask,
+    Catalog,
+    Headroom,
+    ModelWire,
+    Reply,
+    Schema,
+    Served,
+    Trouble,
+)
 from mocks.brain import think, tokens_of
 from mocks.capacity import Outages, Turned
 from mocks.desk import Desk, Guest
 from mocks.faults.models import bent
-from mocks.figures import Price
-from mocks.leaks import count_secrets
+from mocks.figures import ColdSchema, Price
+from mocks.leaks import count_in_all
 from mocks.profile import ModelProfile
 from mocks.setting import Setting
 
@@ -88,14 +97,15 @@ class Model:
         wire = self._spoken(request)
         if trouble := unauthorized(wire, request, self._key):
             return refuse(self._desk, wire, guest, trouble)
-        if listed := list_models(self._desk, wire, guest, request, self.names):
+        if listed := list_models(self._desk, wire, guest, request, self._models):
             return listed
         asked = wire.decode_request(request)
         if isinstance(asked, Trouble):
             return refuse(self._desk, wire, guest, asked)
         plan = self.plan(asked, guest)
         if isinstance(plan, Trouble):
-            room = self._room(asked.model, guest)
+            of = self._models.get(asked.model)
+            room = _room(of.desk, guest) if of else NO_LIMITS
             return refuse(self._desk, wire, guest, plan, room=room)
         return serve(self._desk, wire, guest, asked, plan)
 
@@ -114,15 +124,16 @@ class Model:
         of = self._models.get(asked.model)
         if of is None:
             return no_such_model(asked.model)
-        prompt = sum(tokens_of(message.text) for message in asked.messages)
-        if turned := of.desk.turned_away(guest, prompt):
+        texts, desk = [message.text for message in asked.messages], of.desk
+        prompt = sum(map(tokens_of, texts))
+        if turned := desk.turned_away(guest, prompt):
             return trouble_of(turned)
-        created = int(of.desk.clock.unix_s())
-        thought = think(asked, of.profile, guest.key, of.desk.delays, created, prompt)
+        created = int(desk.clock.unix_s())
+        thought = think(asked, of.profile, guest.key, desk.delays, created, prompt)
         reply = bent(self._setting, self._wire.NAME, guest.key, asked, thought)
         first_s, whole_s = self._times(asked, of, guest, reply)
-        queue_s = of.desk.capacity.wait_s(guest.arrived, whole_s)
-        leaks = sum(count_secrets(message.text) for message in asked.messages)
+        queue_s = desk.capacity.wait_s(guest.arrived, whole_s)
+        leaks = count_in_all(texts)
         if leaks:
             what = "a secret was in a prompt" if leaks == 1 else f"{leaks} secrets were in a prompt"
             self._setting.trail.note(self._wire.NAME, what, guest.key, "no secret")
@@ -133,7 +144,7 @@ class Model:
             queue_s + whole_s,
             leaks,
             _alive_s(of.profile, queue_s + (first_s if asked.stream else whole_s)),
-            self._room(asked.model, guest),
+            _room(desk, guest),
         )
 
     def _spoken(self, request: httpx.Request) -> ModelWire:
@@ -141,32 +152,25 @@ class Model:
         second = self._second
         return second if second and f"{second.BASE_PATH}/" in request.url.path else self._wire
 
-    def _room(self, name: str, guest: Guest) -> Room:
-        of = self._models.get(name)
-        if of is None:
-            return NO_LIMITS
-        capacity = of.desk.capacity
-        return capacity.requests(guest.arrived), capacity.tokens(guest.arrived)
-
     def _times(self, asked: Ask, of: _Served, guest: Guest, reply: Reply) -> tuple[float, float]:
         """The first token that is seen, and the last, in seconds of work."""
         assert reply.usage is not None
-        latency, reasoning = of.profile.latency, of.profile.reasoning
-        first_s = of.desk.delays.ttft_s(guest.key, latency) + self._schema_s(asked, of, guest)
-        rate = of.desk.delays.rate(guest.key, latency)
-        thought_s = draws.microseconds(reply.usage.reasoning / rate)
-        said = reply.usage.completion - reply.usage.reasoning
-        answer_s = first_s + thought_s
-        whole_s = answer_s + draws.microseconds(said / rate)
-        return first_s if reasoning and reasoning.shown else answer_s, whole_s
+        profile, delays, usage = of.profile, of.desk.delays, reply.usage
+        first_s = delays.ttft_s(guest.key, profile.latency)
+        if asked.schema is not None and profile.cold_schema is not None:
+            first_s += self._schema_s(asked.schema, profile.cold_schema, of, guest)
+        rate = delays.rate(guest.key, profile.latency)
+        said_s = draws.microseconds((usage.completion - usage.reasoning) / rate)
+        if not usage.reasoning:
+            return first_s, first_s + said_s
+        answer_s = first_s + draws.microseconds(usage.reasoning / rate)
+        shown = profile.reasoning is not None and profile.reasoning.shown
+        return first_s if shown else answer_s, answer_s + said_s
 
-    def _schema_s(self, asked: Ask, of: _Served, guest: Guest) -> float:
+    def _schema_s(self, asked: Schema, cold: ColdSchema, of: _Served, guest: Guest) -> float:
         """What the first answer by a schema takes longer: its grammar is built then, and kept for
         the round."""
-        cold = of.profile.cold_schema
-        if cold is None or asked.schema is None:
-            return 0.0
-        digest = blake2b(asked.schema.schema, digest_size=16).digest()
+        digest = blake2b(asked.schema, digest_size=16).digest()
         schema = (guest.key.round, of.name, digest)
         if schema in self._seen_schemas:
             return 0.0
@@ -286,6 +290,11 @@ def served_headers(
     )
 
 
+def _room(desk: Desk, guest: Guest) -> Room:
+    capacity = desk.capacity
+    return capacity.requests(guest.arrived), capacity.tokens(guest.arrived)
+
+
 def _alive_s(profile: ModelProfile, until_s: float) -> Sequence[float]:
     if profile.keep_alive is None:
         return ()
@@ -300,12 +309,12 @@ def _pieces(text: str) -> list[str]:
 def _paced(chunks: Sequence[bytes], plan: Plan) -> tuple[list[float], list[bytes]]:
     """The opening with the first token, the rest at even steps, the last exactly at the end."""
     # The finish travels with the last piece: both leave when the last token is made.
-    opening, *pieces, finish = chunks
-    steps = [*pieces[:-1], b"".join(pieces[-1:]) + finish]
-    span_s = plan.whole_s - plan.first_s
-    times = [plan.first_s + span_s * n / len(steps) for n in range(len(steps) + 1)]
-    times[-1] = plan.whole_s
-    return times, [opening, *steps]
+    timed = [*chunks[:-2], b"".join(chunks[-2:])] if len(chunks) > 2 else list(chunks)
+    steps, first_s = len(timed) - 1, plan.first_s
+    span_s = plan.whole_s - first_s
+    times = [first_s + span_s * n / steps for n in range(steps)]
+    times.append(plan.whole_s)
+    return times, timed
 
 
 _OVERLOADED = "The server is overloaded with other requests. Please try again later."

@@ -12,7 +12,7 @@ def session_s(delays: Delays, key: DrawKey, overhead: Overhead, share: float) ->
     """Opening or refreshing a session takes its share."""
     # A second session of a turn, after a pre-warm for the wrong method, must meet what the only
     # session of the turn meets in another strategy.
-    first = structs.replace(key, attempt=1)
+    first = key if key.attempt == 1 else structs.replace(key, attempt=1)
     return draws.microseconds(delays.overhead_s(first, overhead) * share)
 
 

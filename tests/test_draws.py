@@ -59,6 +59,17 @@ def test_a_draw_is_the_same_in_another_process_under_any_hash_seed() -> None:
         assert json.loads(told.stdout) == here
 
 
+@given(seeds, keys, keys)
+def test_a_draw_is_the_same_when_the_begin_of_its_key_is_given_first(
+    seed: int, begin: Key, rest: Key
+) -> None:
+    draw = draws.uniforms(seed, *begin)
+    if rest:
+        assert draw(*rest) == draw(*rest) == uniform(seed, *begin, *rest)
+    else:
+        assert draw() == uniform(seed, *begin, "")
+
+
 @given(seeds, keys)
 def test_a_draw_lies_between_0_and_1_and_comes_again(seed: int, key: Key) -> None:
     u = uniform(seed, *key)
@@ -74,11 +85,17 @@ def test_the_least_and_the_greatest_draw_still_lie_inside(
     digest: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Fixed:
+        def copy(self) -> "Fixed":
+            return self
+
+        def update(self, text: bytes) -> None: ...
+
         def digest(self) -> bytes:
             return digest
 
-    monkeypatch.setattr(draws, "blake2b", lambda text, digest_size: Fixed())
+    monkeypatch.setattr(draws, "_NOTHING", Fixed())
     assert 0 < uniform(1) < 1
+    assert uniform(1) == uniform(2)
 
 
 @given(st.tuples(seeds, keys), st.tuples(seeds, keys))

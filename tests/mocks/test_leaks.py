@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mocks.leaks import count_secrets
+from mocks import leaks
+from mocks.leaks import count_in_all, count_secrets
 
 # Test numbers that card networks publish; the last is 19 digits long.
 VISA, AMEX, UNIONPAY = "4111111111111111", "378282246310005", "6205500000000000004"
@@ -88,6 +89,27 @@ def test_one_in_ten_numbers_of_sixteen_digits_has_the_check_digit(number: int) -
     """And exactly one: the last digit decides."""
     family = [f"{number // 10}{last}" for last in range(10)]
     assert sum(map(count_secrets, family)) == 1
+
+
+@given(
+    st.lists(st.text("1234567890 -.4\u0664k_", max_size=40), max_size=3),
+    st.sampled_from(
+        ["", VISA, "4111-1111-1111-1111", "\u0664111111111111111", "wxs_00000000002a", AMEX]
+    ),
+)
+def test_many_texts_hold_what_they_hold_one_by_one(texts: list[str], secret: str) -> None:
+    found = count_in_all([*texts, secret])
+    assert found == sum(map(count_secrets, [*texts, secret])) >= bool(secret)
+
+
+def test_a_secret_in_two_halves_is_none() -> None:
+    assert count_in_all([VISA[:8], VISA[8:]]) == count_in_all(["Bearer", "abcdefgh"]) == 0
+
+
+@given(st.text("1234567890 -\u0664", max_size=60))
+def test_no_card_is_missed_by_a_look_at_the_whole_text(text: str) -> None:
+    every = {card.start() for shape in leaks._CARD_SHAPES for card in shape.finditer(text)}
+    assert every == set() or leaks._may_hold_card(text)
 
 
 @given(st.text(), st.sampled_from([VISA, "4111 1111 1111 1111", "wxs_00000000002a"]), st.text())
