@@ -1,4 +1,5 @@
-"""Seeded draws, each a function of its key; this module keeps no generator state at all.
+"""Seeded draws, each a function of its key; this module keeps no generator state at all,
+and what it remembers changes no draw.
 
 A draw keyed by what is drawn, never by how many draws came before it, is what lets two strategies
 face the same weather: (seed, round, conversation, turn, stage) names the same uniform in both, and
@@ -7,6 +8,7 @@ in another process, on another machine, under any PYTHONHASHSEED.
 
 import math
 from collections.abc import Callable
+from functools import lru_cache, partial
 from hashlib import blake2b
 from statistics import NormalDist
 from struct import Struct
@@ -14,21 +16,27 @@ from struct import Struct
 normal = NormalDist().inv_cdf
 """The quantile of the standard normal."""
 
+KEPT_DRAWS = 1024
+"""The newest draws are known for a while: every strategy of a conversation is to meet the same, and
+they are played one after the other."""
+
 
 def uniform(seed: int, *key: int | str) -> float:
     """A number strictly between 0 and 1 that only the seed and the key decide."""
-    return _drawn(_NOTHING, (seed, *key))
+    return _uniform(seed, *key)
 
 
 def uniforms(seed: int, *key: int | str) -> Callable[..., float]:
     """`uniform` for all keys that begin so; it takes the rest of the key."""
-    begun = _NOTHING.copy()
-    begun.update(_spelled((seed, *key, "")))
+    return partial(_uniform, seed, *key)
 
-    def draw(*rest: int | str) -> float:
-        return _drawn(begun, rest)
 
-    return draw
+def between_0_and_1(digest: bytes) -> float:
+    """The number that eight bytes make, which is neither of both ends."""
+    bits: int = _BITS.unpack(digest)[0]
+    # 52 bits and a half step are exact in a double and keep both ends out, where quantiles are
+    # infinite; with 53 bits the last step would round up to 1.
+    return (bits >> 12) * 2.0**-52 + 2.0**-53
 
 
 def lognormal(u: float, p50: float, p99: float) -> float:
@@ -55,19 +63,12 @@ def microseconds(seconds: float) -> float:
     return round(seconds * 1e6) / 1e6
 
 
-def _drawn(begun: blake2b, key: tuple[int | str, ...]) -> float:
-    """What the rest of a key makes of what was digested of its begin."""
-    whole = begun.copy()
-    whole.update(_spelled(key))
-    bits: int = _BITS.unpack(whole.digest())[0]
-    # 52 bits and a half step are exact in a double and keep both ends out, where quantiles are
-    # infinite; with 53 bits the last step would round up to 1.
-    return (bits >> 12) * 2.0**-52 + 2.0**-53
-
-
-def _spelled(key: tuple[int | str, ...]) -> bytes:
-    """Its parts, with a separator between them that no part has."""
-    return (("%s\x1f" * len(key))[:-1] % key).encode()
+# Known by the types of its parts too: True is equal to 1, and spelled otherwise.
+@lru_cache(KEPT_DRAWS, typed=True)
+def _uniform(*key: int | str) -> float:
+    digest = _NOTHING.copy()
+    digest.update((("%s\x1f" * len(key))[:-1] % key).encode())
+    return between_0_and_1(digest.digest())
 
 
 _NOTHING = blake2b(digest_size=8)
