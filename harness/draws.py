@@ -7,11 +7,11 @@ in another process, on another machine, under any PYTHONHASHSEED.
 """
 
 import math
-from collections.abc import Callable
 from functools import lru_cache, partial
 from hashlib import blake2b
 from statistics import NormalDist
 from struct import Struct
+from typing import Protocol
 
 normal = NormalDist().inv_cdf
 """The quantile of the standard normal."""
@@ -21,14 +21,26 @@ KEPT_DRAWS = 1024
 they are played one after the other."""
 
 
-def uniform(seed: int, *key: int | str) -> float:
-    """A number strictly between 0 and 1 that only the seed and the key decide."""
-    return _uniform(seed, *key)
+class Draw(Protocol):
+    def __call__(self, *key: int | str) -> float: ...
 
 
-def uniforms(seed: int, *key: int | str) -> Callable[..., float]:
+def _known(draw: Draw) -> Draw:
+    # By the types of a key's parts too: True is equal to 1, and spelled otherwise.
+    return lru_cache(KEPT_DRAWS, typed=True)(draw)
+
+
+@_known
+def uniform(*key: int | str) -> float:
+    """A number strictly between 0 and 1 that only the key decides, which begins with the seed."""
+    digest = _NOTHING.copy()
+    digest.update((("%s\x1f" * len(key))[:-1] % key).encode())
+    return between_0_and_1(digest.digest())
+
+
+def uniforms(*begin: int | str) -> Draw:
     """`uniform` for all keys that begin so; it takes the rest of the key."""
-    return partial(_uniform, seed, *key)
+    return partial(uniform, *begin)
 
 
 def between_0_and_1(digest: bytes) -> float:
@@ -61,14 +73,6 @@ def microseconds(seconds: float) -> float:
     """Rounded to a whole microsecond, so that a last-bit difference between two machines'
     logarithms cannot reach a recorded time."""
     return round(seconds * 1e6) / 1e6
-
-
-# Known by the types of its parts too: True is equal to 1, and spelled otherwise.
-@lru_cache(KEPT_DRAWS, typed=True)
-def _uniform(*key: int | str) -> float:
-    digest = _NOTHING.copy()
-    digest.update((("%s\x1f" * len(key))[:-1] % key).encode())
-    return between_0_and_1(digest.digest())
 
 
 _NOTHING = blake2b(digest_size=8)

@@ -82,8 +82,10 @@ class Capacity:
         `luck` is its own uniform draw. A call that is not refused has used up its share."""
         if self.bursts and luck < self._overload_share(now, round_):
             return Turned("overloaded", self._limits.overload_lasts_s)
-        if self._full(now) and self._waiting(now) >= self._limits.queue:
-            return Turned("overloaded", self._free_at[0] - now)
+        free_at, limits = self._free_at, self._limits
+        full = len(free_at) >= limits.slots and free_at[0] > now
+        if full and self._waiting(now) >= limits.queue:
+            return Turned("overloaded", free_at[0] - now)
         requests, of_tokens = self._requests, self._tokens
         if requests and not requests.holds(now, 1):
             return Turned("rate_limited", requests.full_enough_in_s(now, 1))
@@ -114,9 +116,6 @@ class Capacity:
 
     def tokens(self, now: float) -> Headroom | None:
         return self._tokens.headroom(now) if self._tokens else None
-
-    def _full(self, now: float) -> bool:
-        return len(self._free_at) >= self._limits.slots and self._free_at[0] > now
 
     def _waiting(self, now: float) -> int:
         """How many calls are in the queue."""
@@ -166,5 +165,6 @@ class Bucket:
         return Headroom(limit, int(level + _SPECK), (limit - level) / self._per_s)
 
     def _fill(self, now: float) -> None:
-        self._level = min(float(self._limit), self._level + (now - self._at) * self._per_s)
+        level = self._level + (now - self._at) * self._per_s
+        self._level = level if level < self._limit else float(self._limit)
         self._at = now

@@ -184,10 +184,9 @@ class Fee(Figures, frozen=True, kw_only=True):
         # Parts per million keep the product exact: 0.006 has no exact binary fraction.
         per_million = round(self.rate * 1_000_000)
         share = (amount_minor * per_million + 500_000) // 1_000_000
-        least, fixed = (
-            (minor * round(exchange * 1_000_000) + 500_000) // 1_000_000
-            for minor in (self.minimum_minor, self.fixed_minor)
-        )
+        worth = round(exchange * 1_000_000)
+        least = (self.minimum_minor * worth + 500_000) // 1_000_000
+        fixed = (self.fixed_minor * worth + 500_000) // 1_000_000
         return max(least, share + fixed)
 
 
