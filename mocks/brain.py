@@ -105,7 +105,7 @@ def _answer(
     if asked.schema is not None:
         filled = example(asked.schema.schema, _verdict(said))
         return _weakened(filled, profile, key, delays), ()
-    facts = facts_in(said)
+    facts = _FACTS.search(said)
     return _told(facts) if facts else _ASK_BACK, ()
 
 
@@ -138,13 +138,13 @@ def _arguments(wish: Mapping[str, str], said: str) -> Json:
     return told
 
 
-def _told(facts: Mapping[str, str]) -> str:
+def _told(facts: re.Match[str]) -> str:
     """The prose of that state with these facts in it."""
     prose = _PARTS.get(facts["state"])
     if prose is None:
         return _ASK_BACK
     told = prose.copy()
-    told[1::2] = [facts[name] for name in prose[1::2]]
+    told[1::2] = facts.group(*prose[1::2])
     return "".join(told)
 
 
