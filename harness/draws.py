@@ -1,5 +1,4 @@
-"""Seeded draws, each a function of its key; this module keeps no generator state at all,
-and what it remembers changes no draw.
+"""Seeded draws, each a function of its key; nothing that this module keeps ever changes one.
 
 A draw keyed by what is drawn, never by how many draws came before it, is what lets two strategies
 face the same weather: (seed, round, conversation, turn, stage) names the same uniform in both, and
@@ -22,6 +21,8 @@ they are played one after the other."""
 
 
 class Draw(Protocol):
+    """A number strictly between 0 and 1 for each key."""
+
     def __call__(self, *key: int | str) -> float: ...
 
 

@@ -34,12 +34,9 @@ _HINTS = (*TOKEN_PREFIXES, "k_", "k-", "-----", "Bearer")
 _MAYBE_CARD = re.compile(r"\d{4}[ -]?\d{4}")
 """What each of the shapes holds, so that one look is enough for most texts."""
 
-_NOUGHTS = (
-    bytes(b"0-."[0 if chr(c).isdigit() else 1 if chr(c) in " -" else 2] for c in range(128))
-    + b"." * 128
-)
-"""Of ASCII text, every digit as 0 and both separators as one: what may be a card looks like few
-others then, and to look for these takes a fifth of the time of a pattern."""
+_NOUGHTS = bytes.maketrans(b"123456789 ", b"000000000-")
+"""Makes all digits of ASCII text alike, and both separators: what may be a card then looks one of
+two ways, and to look for these takes a fifth of the time of the pattern."""
 
 
 def count_secrets(text: str) -> int:

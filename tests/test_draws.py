@@ -82,7 +82,7 @@ def test_the_least_and_the_greatest_draw_still_lie_inside(digest: bytes) -> None
     assert 0 < between_0_and_1(digest) < 1
 
 
-def test_what_is_spelled_alike_or_is_equal_is_no_other_draw_for_it() -> None:
+def test_a_draw_hangs_on_how_its_key_is_spelled_and_not_on_what_python_calls_equal() -> None:
     assert uniform(1, 1) == uniform(1, "1") != uniform(1, True) == uniform(1, "True")
 
 

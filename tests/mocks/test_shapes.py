@@ -64,6 +64,29 @@ Payment = Callable[[str], PaymentProfile]
 Model = Callable[[str], ModelProfile]
 
 
+@pytest.mark.parametrize("shape", ["", *SHAPES.values()])
+def test_a_law_is_kept_beside_the_figures_and_is_none_of_them(shape: str, payment: Payment) -> None:
+    profile, untouched = payment(shape), payment(shape)
+    overhead = profile.overhead
+    law = overhead.law_ms()
+    at_median_s = overhead.quantile_s(0.5)
+    assert overhead.law_ms() is law
+    assert overhead == untouched.overhead
+    assert msgspec.json.encode(profile) == msgspec.json.encode(untouched)
+    assert fingerprint(profile) == fingerprint(untouched)
+    slow = stretched(overhead, 2.0)
+    assert slow.law_ms().quantile(0.5) == pytest.approx(2 * law.quantile(0.5))
+    assert slow.quantile_s(0.5) == pytest.approx(2 * at_median_s)
+
+
+def test_a_rate_that_was_asked_for_before_is_that_of_its_own_figures(model: Model) -> None:
+    latency = model(SLOWEST).latency
+    assert latency.rate(0.5) == latency.rate(0.5) == 50.0
+    other = msgspec.structs.replace(latency, tokens_per_s=80.0)
+    assert other.rate(0.5) == pytest.approx(80.0)
+    assert latency.rate(0.99) == pytest.approx(25.0)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_an_overhead_is_drawn_by_its_law(shape: str, payment: Payment) -> None:
     overhead = payment(SHAPES[shape]).overhead
