@@ -38,13 +38,43 @@ def encode_comment(text: str) -> bytes:
 def decode_events(body: bytes) -> Iterator[Event]:
     """The events of a whole stream. Bytes that are not UTF-8 become the replacement character, as
     the grammar says."""
-    text = body.decode("utf-8", "replace").removeprefix("\ufeff")
-    blocks = text.split("\n\n")
-    if not blocks.pop() and "\r" not in text and all(map(_is_one_line, blocks)):
-        # What most servers send needs no reading line by line.
-        for block in blocks:
-            yield Event(block[6:])
-        return
+    text = _text(body)
+    plain = _plain(text)
+    return map(Event, plain) if plain is not None else _read(text)
+
+
+def decode_data(body: bytes) -> list[str]:
+    """What the events of a whole stream hold, for who asks for no event's name."""
+    text = _text(body)
+    plain = _plain(text)
+    return plain if plain is not None else [event.data for event in _read(text)]
+
+
+def is_keep_alive(chunk: bytes) -> bool:
+    """Whether the bytes hold nothing but blank lines and comments, as servers send them to a client
+    that has to wait: they are no part of an answer, of whatever kind."""
+    first = chunk[:1]
+    if first != b":" and first.strip():
+        return False  # So most chunks are told apart without reading them.
+    lines = chunk.replace(b"\r", b"\n").split(b"\n")
+    return all(not line.strip() or line.startswith(b":") for line in lines)
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "replace").removeprefix("\ufeff")
+
+
+def _plain(text: str) -> list[str] | None:
+    """The data of a stream that holds nothing but events of one line of data each, as most servers
+    send it: it needs no reading line by line. None of any other stream."""
+    if not (text.startswith("data: ") and text.endswith("\n\n")) or "\r" in text:
+        return None
+    data = text[6:-2].split("\n\ndata: ")
+    # Then no line ends but those two of each event.
+    return data if text.count("\n") == 2 * len(data) else None
+
+
+def _read(text: str) -> Iterator[Event]:
     name = ""
     data: list[str] = []
     for line in _lines(text):
@@ -59,20 +89,6 @@ def decode_events(body: bytes) -> Iterator[Event]:
             data.append(value)
         elif field == "event":
             name = value
-
-
-def is_keep_alive(chunk: bytes) -> bool:
-    """Whether the bytes hold nothing but blank lines and comments, as servers send them to a client
-    that has to wait: they are no part of an answer, of whatever kind."""
-    first = chunk[:1]
-    if first != b":" and first.strip():
-        return False  # So most chunks are told apart without reading them.
-    lines = chunk.replace(b"\r", b"\n").split(b"\n")
-    return all(not line.strip() or line.startswith(b":") for line in lines)
-
-
-def _is_one_line(block: str) -> bool:
-    return block.startswith("data: ") and "\n" not in block
 
 
 def _lines(text: str) -> list[str]:

@@ -6,6 +6,8 @@ holds what the provider said but for its machine-readable words.
 """
 
 import re
+from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import httpx
 import msgspec
@@ -39,89 +41,83 @@ def decode_reply(status: int, headers: httpx.Headers, body: bytes) -> Reply:
     if not got.choices:
         raise Malformed("a completion without choices")
     choice = got.choices[0]
-    message = choice.message or _GotMessage()
-    fold = _Fold()
-    fold.add(got, message, choice.finish_reason)
-    return fold.reply()
+    return _reply([got], _Folded([(choice.message, choice.finish_reason)]))
 
 
 def decode_stream(body: bytes) -> Reply:
     """The whole stream folded into one reply. A stream that ends early is Malformed: a text cut
     off in its middle must never pass for the model's answer."""
-    told: list[str] = []
-    ended = False
-    for event in sse.decode_events(body):
-        if ended := event.data == "[DONE]":
-            break
-        told.append(event.data)
-    fold = _Fold()
-    for got in _all_got(told):
-        for choice in got.choices or [_GotChoice()]:
-            fold.add(got, choice.delta or _GotMessage(), choice.finish_reason)
+    told = sse.decode_data(body)
+    ended = "[DONE]" in told
+    if ended:
+        del told[told.index("[DONE]") :]
+    got = _all_got(told)
+    folded = _Folded(
+        [(choice.delta, choice.finish_reason) for each in got for choice in each.choices]
+    )
     if not ended:
         raise Malformed("the stream ended before [DONE]")
-    return fold.reply()
+    return _reply(got, folded)
 
 
-class _Fold:
-    """The parts of one answer, gathered into a reply."""
+class _Folded:
+    """What one answer said in one part or many, each with the finish reason if it was told."""
 
-    def __init__(self) -> None:
-        self._head: _Got | None = None
-        self._texts: list[str] = []
-        self._thoughts: list[str] = []
-        self._calls: dict[int, tuple[str, str, list[str]]] = {}
-        self._finish = ""
-        self._usage: Usage | None = None
+    def __init__(self, parts: Iterable[tuple["_GotMessage | None", str | None]]) -> None:
+        self.texts: list[str] = []
+        self.thoughts: list[str] = []
+        self.calls: dict[int, tuple[str, str, list[str]]] = {}
+        self.finish = ""
+        for said, finish in parts:
+            self.finish = finish or self.finish
+            if said is None:
+                continue
+            if said.content:
+                self.texts.append(text_of(said.content))
+            if thought := said.reasoning_content or said.reasoning:
+                self.thoughts.append(thought)
+            if said.tool_calls:
+                self._add_calls(said.tool_calls)
 
-    def add(self, got: "_Got", said: "_GotMessage", finish: str | None) -> None:
-        self._head = self._head or got
-        self._usage = _used(got.usage) or self._usage
-        self._finish = finish or self._finish
-        self._texts.append(text_of(said.content))
-        self._thoughts.append(said.reasoning_content or said.reasoning or "")
-        for n, call in enumerate(said.tool_calls or ()):
-            self._add_call(n if call.index is None else call.index, call)
+    def _add_calls(self, parts: list["_GotCall"]) -> None:
+        for n, part in enumerate(parts):
+            index = n if part.index is None else part.index
+            function = part.function or _GotFunction()
+            if index not in self.calls:
+                if part.id is None or function.name is None:
+                    raise Malformed("a tool call that starts without id and name")
+                self.calls[index] = (part.id, function.name, [])
+            self.calls[index][2].append(function.arguments or "")
 
-    def _add_call(self, index: int, part: "_GotCall") -> None:
-        function = part.function or _GotFunction()
-        if index not in self._calls:
-            if part.id is None or function.name is None:
-                raise Malformed("a tool call that starts without id and name")
-            self._calls[index] = (part.id, function.name, [])
-        self._calls[index][2].append(function.arguments or "")
 
-    def reply(self) -> Reply:
-        if self._head is None or self._finish not in _FINISHES:
-            raise Malformed("an answer without a finish reason that the wire knows")
-        head, text = self._head, "".join(self._texts)
-        return Reply(
-            id=head.id,
-            model=head.model,
-            created=head.created,
-            text=text or None,
-            tool_calls=tuple(
+def _reply(got: Sequence["_Got"], folded: _Folded) -> Reply:
+    if not got or folded.finish not in _FINISHES:
+        raise Malformed("an answer without a finish reason that the wire knows")
+    head = got[0]
+    return Reply(
+        id=head.id,
+        model=head.model,
+        created=head.created,
+        text="".join(folded.texts) or None,
+        tool_calls=tuple(
+            [
                 ToolCall(id_, name, "".join(arguments))
-                for _, (id_, name, arguments) in sorted(self._calls.items())
-            ),
-            finish=_FINISHES[self._finish],
-            usage=self._usage,
-            reasoning="".join(self._thoughts),
-        )
+                for _, (id_, name, arguments) in sorted(folded.calls.items())
+            ]
+        ),
+        finish=_FINISHES[folded.finish],
+        usage=_used(got),
+        reasoning="".join(folded.thoughts),
+    )
 
 
-def _all_got(told: list[str]) -> list["_Got"]:
+def _all_got(told: list[str]) -> Sequence["_Got"]:
     """The chunks of a stream: read at once, and one by one only where something is wrong."""
     try:
-        got = _CHUNKS.decode(f"[{','.join(told)}]")
+        got = _SOUND.decode(f"[{','.join(told)}]")
     except UNREADABLE:
         got = []
-    if len(got) != len(told):
-        return [_got(each) for each in told]
-    for each, text in zip(got, told, strict=True):
-        if each.error is not None or any(of.finish_reason in _BROKEN_OFF for of in each.choices):
-            _got(text)  # which raises
-    return got
+    return got if len(got) == len(told) else [_got(each) for each in told]
 
 
 def _got(body: bytes | str) -> "_Got":
@@ -167,12 +163,14 @@ def _words(told: "_ErrorBody") -> str:
     return " ".join(str(word) for word in words if word is not None and _WORD.fullmatch(str(word)))
 
 
-def _used(of: "_GotUsage | None") -> Usage | None:
-    if of is None:
-        return None
-    details = of.completion_tokens_details
-    reasoning = details.reasoning_tokens if details else None
-    return Usage(of.prompt_tokens, of.completion_tokens, reasoning or 0)
+def _used(got: Sequence["_Got"]) -> Usage | None:
+    """The last that was told."""
+    for each in reversed(got):
+        if of := each.usage:
+            details = of.completion_tokens_details
+            reasoning = details.reasoning_tokens if details else None
+            return Usage(of.prompt_tokens, of.completion_tokens, reasoning or 0)
+    return None
 
 
 _FINISHES: dict[str, Finish] = {
@@ -232,12 +230,25 @@ class _Got(msgspec.Struct):
     id: str
     model: str
     created: int
-    choices: list[_GotChoice]
+    choices: Sequence[_GotChoice]
     usage: _GotUsage | None = None
     error: msgspec.Raw | None = None
 
 
-_CHUNKS = msgspec.json.Decoder(list[_Got])
+class _SoundChoice(_GotChoice):
+    finish_reason: Literal[
+        "", "stop", "length", "model_length", "tool_calls", "content_filter"
+    ] | None = None  # fmt: skip
+
+
+class _Sound(_Got, kw_only=True):
+    """One that tells of no trouble, so that its decoder refuses those that do."""
+
+    choices: Sequence[_SoundChoice]
+    error: None = None
+
+
+_SOUND = msgspec.json.Decoder(list[_Sound])
 
 
 class _Words(msgspec.Struct):
