@@ -4,7 +4,7 @@ Source: the chat completion objects of the API reference and of openai-python 3.
 what the providers of the family add and leave out.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,7 +53,7 @@ def encode_reply(reply: Reply, manner: Manner) -> bytes:
         said.refusal, said.annotations = None, []
     choice = _SaidChoice(said, reply.finish)
     usage = _usage(reply.usage, manner)
-    return msgspec.json.encode(
+    return _ENCODER.encode(
         _Completion(
             reply.id, reply.model, reply.created, [choice], usage, service_tier=_tier(manner)
         )
@@ -66,19 +66,34 @@ def encode_stream(reply: Reply, pieces: Sequence[str], ask: Ask, manner: Manner)
     all three in one."""
     told = _usage(reply.usage, manner)
     apart = manner.usage_in == "always" or (manner.usage_in == "asked" and ask.include_usage)
-
-    def chunk(choices: list[_DeltaChoice], usage: _Usage | UnsetType | None) -> bytes:
-        wire = _Chunk(
-            reply.id, reply.model, reply.created, choices, usage, service_tier=_tier(manner)
-        )
-        return sse.encode_json(msgspec.json.encode(wire))
-
     none_yet = None if apart else UNSET
-    deltas = _deltas(reply, pieces, manner)
-    chunks = [chunk([_DeltaChoice(delta)], none_yet) for delta in deltas]
-    in_finish = told if manner.usage_in == "finish" else none_yet
-    finish = chunk([_DeltaChoice(_Delta(), reply.finish)], in_finish)
-    return [*chunks, finish + (chunk([], told) if apart else b"") + DONE]
+    wire = _Chunk(
+        reply.id, reply.model, reply.created, [_DeltaChoice(_Delta())], none_yet,
+        service_tier=_tier(manner),
+    )  # fmt: skip
+    chunks = _framed(wire, _deltas(reply, pieces, manner))
+    wire.choices[0].finish_reason = reply.finish
+    if manner.usage_in == "finish":
+        wire.usage = told
+    finish = _event(wire)
+    if apart:
+        wire.choices, wire.usage = [], told
+        finish += _event(wire)
+    chunks.append(finish + DONE)
+    return chunks
+
+
+def _framed(wire: "_Chunk", deltas: Iterable["_Delta"]) -> list[bytes]:
+    """A chunk for each delta. They share all else, which is encoded once, around an empty delta. No
+    string within can be taken for that: a quote in JSON's strings is escaped."""
+    head, mark, tail = _event(wire).partition(b'"delta":{}')
+    head += mark[:-2]
+    encoded = _ENCODER.encode_lines(deltas).split(b"\n")
+    return [head + delta + tail for delta in encoded[:-1]]
+
+
+def _event(wire: "_Chunk") -> bytes:
+    return sse.encode_json(_ENCODER.encode(wire))
 
 
 def _deltas(reply: Reply, pieces: Sequence[str], manner: Manner) -> Iterator["_Delta"]:
@@ -217,3 +232,6 @@ class _Chunk(msgspec.Struct):
     object: str = "chat.completion.chunk"
     service_tier: str | UnsetType = UNSET
     system_fingerprint: str = FINGERPRINT
+
+
+_ENCODER = msgspec.json.Encoder()
