@@ -129,9 +129,6 @@ def _got(body: bytes | str) -> "_Got":
         if told and (told.error or told.object == "error"):
             raise _late_fault(_words(told)) from None
         raise
-    if got.error is not None:
-        told = _error_body(body)
-        raise _late_fault(_words(told) if told else "")
     for choice in got.choices:
         if choice.finish_reason in _BROKEN_OFF:
             why = choice.finish_reason or ""
@@ -225,14 +222,15 @@ class _GotUsage(msgspec.Struct):
 
 
 class _Got(msgspec.Struct):
-    """A completion, or one chunk of it. `error` is there when trouble came after the status."""
+    """A completion, or one chunk of it. With an `error`, told when trouble came after the status,
+    it is none."""
 
     id: str
     model: str
     created: int
     choices: Sequence[_GotChoice]
     usage: _GotUsage | None = None
-    error: msgspec.Raw | None = None
+    error: None = None
 
 
 class _SoundChoice(_GotChoice):
@@ -242,10 +240,9 @@ class _SoundChoice(_GotChoice):
 
 
 class _Sound(_Got, kw_only=True):
-    """One that tells of no trouble, so that its decoder refuses those that do."""
+    """One that was not broken off."""
 
     choices: Sequence[_SoundChoice]
-    error: None = None
 
 
 _SOUND = msgspec.json.Decoder(list[_Sound])
