@@ -70,8 +70,7 @@ def _plain(text: str) -> list[str] | None:
     if not (text.startswith("data: ") and text.endswith("\n\n")) or "\r" in text:
         return None
     data = text[6:-2].split("\n\ndata: ")
-    # Then no line ends but those two of each event.
-    return data if text.count("\n") == 2 * len(data) else None
+    return None if "\n" in "".join(data) else data
 
 
 def _read(text: str) -> Iterator[Event]:

@@ -109,8 +109,7 @@ def written(ask: Ask) -> Request:
             WireMessage(
                 message.role,
                 message.text or (None if message.tool_calls else ""),
-                [Called(c.id, CalledFunction(c.name, c.arguments)) for c in message.tool_calls]
-                or None,
+                _called(message.tool_calls) if message.tool_calls else None,
                 message.tool_call_id or None,
             )
             for message in ask.messages
@@ -132,6 +131,10 @@ def written(ask: Ask) -> Request:
     )
 
 
+def _called(calls: Sequence[ToolCall]) -> list[Called]:
+    return [Called(call.id, CalledFunction(call.name, call.arguments)) for call in calls]
+
+
 def schema_in_words(wire: Request) -> None:
     """Change the request to one for a provider that takes no schema: it is told in a message."""
     form = wire.response_format
@@ -149,10 +152,7 @@ def read(wire: Request) -> Ask:
             Message(
                 _ROLES[message.role],
                 text_of(message.content),
-                tuple(
-                    ToolCall(call.id, call.function.name, call.function.arguments)
-                    for call in message.tool_calls or ()
-                ),
+                _calls(message.tool_calls) if message.tool_calls else (),
                 message.tool_call_id or "",
             )
             for message in wire.messages
@@ -172,9 +172,17 @@ def read(wire: Request) -> Ask:
 
 
 def text_of(content: str | Sequence[Part] | None) -> str:
-    if content is None or isinstance(content, str):
-        return content or ""
+    if isinstance(content, str):
+        return content
+    if content is None:
+        return ""
     return "\n".join(part.text for part in content if part.text)
+
+
+def _calls(called: Sequence[Called]) -> tuple[ToolCall, ...]:
+    return tuple(
+        [ToolCall(call.id, call.function.name, call.function.arguments) for call in called]
+    )
 
 
 def _schema(wire: Request) -> Schema | None:

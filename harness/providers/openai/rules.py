@@ -8,6 +8,7 @@ they stand in public issues; the words are shortened. It decodes nothing.
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from operator import attrgetter
 
 import msgspec
 
@@ -54,8 +55,10 @@ def some_tools(wire: Request) -> Trouble | None:
 
 
 def numbers_in_range(wire: Request) -> Trouble | None:
-    for name, low, high in _RANGES:
-        value = getattr(wire, name)
+    values = _NUMBERS(wire)
+    if values == _NONE_SET:
+        return None
+    for value, (name, low, high) in zip(values, _RANGES, strict=True):
         if value is None or low <= value <= high:
             continue
         kind = "integer" if isinstance(value, int) and low == 1 else "decimal"
@@ -126,8 +129,8 @@ def answers_to_tool_calls(wire: Request) -> Trouble | None:
             open_calls.discard(message.tool_call_id)
         elif open_calls:
             break
-        else:
-            open_calls = {call.id for call in message.tool_calls or ()}
+        elif message.tool_calls:
+            open_calls = {call.id for call in message.tool_calls}
     return bad(_NO_ANSWER, "messages") if open_calls else None
 
 
@@ -168,13 +171,15 @@ def strict_schemas(wire: Request) -> Trouble | None:
 
 def tools_in_order(wire: Request) -> Trouble | None:
     for n, tool in enumerate(wire.tools or ()):
-        param = f"tools[{n}].function"
-        if not _NAME.fullmatch(tool.function.name):
-            return bad(f"Invalid '{param}.name': {_PATTERN}", f"{param}.name", "invalid_value")
-        wrong = breach(bytes(tool.function.parameters)) if tool.function.strict else ""
+        function = tool.function
+        if not _NAME.fullmatch(function.name):
+            param = f"tools[{n}].function.name"
+            return bad(f"Invalid '{param}': {_PATTERN}", param, "invalid_value")
+        wrong = breach(bytes(function.parameters)) if function.strict else ""
         if wrong:
-            told = f"Invalid schema for function '{tool.function.name}': {wrong}"
-            return bad(told, f"{param}.parameters", "invalid_function_parameters")
+            param = f"tools[{n}].function.parameters"
+            told = f"Invalid schema for function '{function.name}': {wrong}"
+            return bad(told, param, "invalid_function_parameters")
     return None
 
 
@@ -246,6 +251,8 @@ _RANGES = (
     ("presence_penalty", -2, 2),
     ("frequency_penalty", -2, 2),
 )
+_NUMBERS = attrgetter(*(name for name, _, _ in _RANGES))
+_NONE_SET = (None,) * len(_RANGES)
 _WITHIN = ("items", "prefixItems", "anyOf", "oneOf", "allOf", "additionalProperties")
 _NO_CALL = (
     "Invalid parameter: messages with role 'tool' must be a response to a preceding message with "
