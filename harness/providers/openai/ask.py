@@ -17,48 +17,48 @@ SCHEMA_WORDS = "Answer with JSON only, and let it keep this JSON schema: "
 ANY_OBJECT = msgspec.Raw(b'{"type":"object"}')
 
 
-class Part(msgspec.Struct):
+class Part(msgspec.Struct, gc=False):
     """A part of a message's content; parts that are no text are not read."""
 
     type: str
     text: str = ""
 
 
-class CalledFunction(msgspec.Struct):
+class CalledFunction(msgspec.Struct, gc=False):
     name: str
     arguments: str
 
 
-class Called(msgspec.Struct):
+class Called(msgspec.Struct, gc=False):
     id: str
     function: CalledFunction
     type: Literal["function"] = "function"
 
 
-class WireMessage(msgspec.Struct, omit_defaults=True):
+class WireMessage(msgspec.Struct, omit_defaults=True, gc=False):
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[Part] | None = None
     tool_calls: list[Called] | None = None
     tool_call_id: str | None = None
 
 
-class Function(msgspec.Struct, omit_defaults=True):
+class Function(msgspec.Struct, omit_defaults=True, gc=False):
     name: str
     description: str | None = None
     parameters: msgspec.Raw = msgspec.Raw(b"{}")
     strict: bool | None = None
 
 
-class WireTool(msgspec.Struct):
+class WireTool(msgspec.Struct, gc=False):
     function: Function
     type: Literal["function"] = "function"
 
 
-class FunctionName(msgspec.Struct):
+class FunctionName(msgspec.Struct, gc=False):
     name: str
 
 
-class ToolChoice(msgspec.Struct):
+class ToolChoice(msgspec.Struct, gc=False):
     function: FunctionName
     type: Literal["function"] = "function"
 
@@ -67,22 +67,22 @@ Choice = Literal["none", "auto", "required", "any"]
 """`any` is Mistral's older word for required."""
 
 
-class JsonSchema(msgspec.Struct, omit_defaults=True):
+class JsonSchema(msgspec.Struct, omit_defaults=True, gc=False):
     name: str
     schema: msgspec.Raw = ANY_OBJECT
     strict: bool | None = None
 
 
-class ResponseFormat(msgspec.Struct, omit_defaults=True):
+class ResponseFormat(msgspec.Struct, omit_defaults=True, gc=False):
     type: Literal["text", "json_object", "json_schema"]
     json_schema: JsonSchema | None = None
 
 
-class StreamOptions(msgspec.Struct):
+class StreamOptions(msgspec.Struct, gc=False):
     include_usage: bool | None = None
 
 
-class Request(msgspec.Struct, omit_defaults=True):
+class Request(msgspec.Struct, omit_defaults=True, gc=False):
     model: str
     messages: list[WireMessage]
     tools: list[WireTool] | None = None

@@ -185,12 +185,12 @@ _WORD = re.compile(r"[\w.-]{1,64}")
 # The shapes that a client reads
 
 
-class _GotFunction(msgspec.Struct):
+class _GotFunction(msgspec.Struct, gc=False):
     name: str | None = None
     arguments: str | None = None
 
 
-class _GotCall(msgspec.Struct):
+class _GotCall(msgspec.Struct, gc=False):
     """Some providers count no index."""
 
     index: int | None = None
@@ -198,30 +198,30 @@ class _GotCall(msgspec.Struct):
     function: _GotFunction | None = None
 
 
-class _GotMessage(msgspec.Struct):
+class _GotMessage(msgspec.Struct, gc=False):
     content: str | list[Part] | None = None
     tool_calls: list[_GotCall] | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
 
 
-class _GotChoice(msgspec.Struct):
+class _GotChoice(msgspec.Struct, gc=False):
     finish_reason: str | None = None
     message: _GotMessage | None = None
     delta: _GotMessage | None = None
 
 
-class _GotDetails(msgspec.Struct):
+class _GotDetails(msgspec.Struct, gc=False):
     reasoning_tokens: int | None = None
 
 
-class _GotUsage(msgspec.Struct):
+class _GotUsage(msgspec.Struct, gc=False):
     prompt_tokens: int
     completion_tokens: int
     completion_tokens_details: _GotDetails | None = None
 
 
-class _Got(msgspec.Struct):
+class _Got(msgspec.Struct, gc=False):
     """A completion, or one chunk of it. With an `error`, told when trouble came after the status,
     it is none."""
 
@@ -233,13 +233,13 @@ class _Got(msgspec.Struct):
     error: None = None
 
 
-class _SoundChoice(_GotChoice):
+class _SoundChoice(_GotChoice, gc=False):
     finish_reason: Literal[
         "", "stop", "length", "model_length", "tool_calls", "content_filter"
     ] | None = None  # fmt: skip
 
 
-class _Sound(_Got, kw_only=True):
+class _Sound(_Got, kw_only=True, gc=False):
     """One that was not broken off."""
 
     choices: Sequence[_SoundChoice]

@@ -139,13 +139,13 @@ def _usage(of: Usage | None, manner: Manner) -> "_Usage | None":
 # The shapes that a server writes; UNSET fields are left out
 
 
-class _SaidCall(msgspec.Struct):
+class _SaidCall(msgspec.Struct, gc=False):
     id: str
     function: CalledFunction
     type: str = "function"
 
 
-class _Said(msgspec.Struct):
+class _Said(msgspec.Struct, gc=False):
     content: str | None
     role: str = "assistant"
     reasoning_content: str | UnsetType = UNSET
@@ -155,26 +155,26 @@ class _Said(msgspec.Struct):
     annotations: list[str] | UnsetType = UNSET
 
 
-class _SaidChoice(msgspec.Struct):
+class _SaidChoice(msgspec.Struct, gc=False):
     message: _Said
     finish_reason: str
     index: int = 0
     logprobs: None = None
 
 
-class _PromptDetails(msgspec.Struct):
+class _PromptDetails(msgspec.Struct, gc=False):
     cached_tokens: int = 0
     audio_tokens: int = 0
 
 
-class _CompletionDetails(msgspec.Struct):
+class _CompletionDetails(msgspec.Struct, gc=False):
     reasoning_tokens: int
     audio_tokens: int = 0
     accepted_prediction_tokens: int = 0
     rejected_prediction_tokens: int = 0
 
 
-class _Usage(msgspec.Struct):
+class _Usage(msgspec.Struct, gc=False):
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
@@ -184,7 +184,7 @@ class _Usage(msgspec.Struct):
     prompt_cache_miss_tokens: int | UnsetType = UNSET
 
 
-class _Completion(msgspec.Struct):
+class _Completion(msgspec.Struct, gc=False):
     id: str
     model: str
     created: int
@@ -195,19 +195,19 @@ class _Completion(msgspec.Struct):
     system_fingerprint: str = FINGERPRINT
 
 
-class _DeltaFunction(msgspec.Struct):
+class _DeltaFunction(msgspec.Struct, gc=False):
     name: str | UnsetType = UNSET
     arguments: str | UnsetType = UNSET
 
 
-class _DeltaCall(msgspec.Struct):
+class _DeltaCall(msgspec.Struct, gc=False):
     index: int
     id: str | UnsetType = UNSET
     type: str | UnsetType = UNSET
     function: _DeltaFunction | UnsetType = UNSET
 
 
-class _Delta(msgspec.Struct):
+class _Delta(msgspec.Struct, gc=False):
     role: str | UnsetType = UNSET
     content: str | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
@@ -216,14 +216,14 @@ class _Delta(msgspec.Struct):
     refusal: UnsetType | None = UNSET
 
 
-class _DeltaChoice(msgspec.Struct):
+class _DeltaChoice(msgspec.Struct, gc=False):
     delta: _Delta
     finish_reason: str | None = None
     index: int = 0
     logprobs: None = None
 
 
-class _Chunk(msgspec.Struct):
+class _Chunk(msgspec.Struct, gc=False):
     id: str
     model: str
     created: int
