@@ -146,13 +146,13 @@ class Dialect:
         return status, trouble_headers(trouble), msgspec.json.encode(ErrorBody(error))
 
     def encode_served(self, served: Served) -> dict[str, str]:
-        headers = {
+        return {
             "x-request-id": served.request_id,
             "openai-processing-ms": str(round(served.processing_ms)),
             "openai-version": "2020-10-01",
             "openai-organization": ORGANIZATION,
+            **openai_limits(served),
         }
-        return headers | openai_limits(served)
 
     # The list of models
 
@@ -190,11 +190,14 @@ def trouble_headers(trouble: Trouble) -> dict[str, str]:
 def openai_limits(served: Served) -> dict[str, str]:
     """What is left of both limits, in the headers that half of the family sends."""
     headers = {}
-    for kind, room in (("requests", served.requests), ("tokens", served.tokens)):
-        if room is not None:
-            headers[f"x-ratelimit-limit-{kind}"] = str(room.limit)
-            headers[f"x-ratelimit-remaining-{kind}"] = str(room.remaining)
-            headers[f"x-ratelimit-reset-{kind}"] = go_duration(room.reset_s)
+    if room := served.requests:
+        headers["x-ratelimit-limit-requests"] = str(room.limit)
+        headers["x-ratelimit-remaining-requests"] = str(room.remaining)
+        headers["x-ratelimit-reset-requests"] = go_duration(room.reset_s)
+    if room := served.tokens:
+        headers["x-ratelimit-limit-tokens"] = str(room.limit)
+        headers["x-ratelimit-remaining-tokens"] = str(room.remaining)
+        headers["x-ratelimit-reset-tokens"] = go_duration(room.reset_s)
     return headers
 
 

@@ -69,7 +69,8 @@ class _Folded:
         self.calls: dict[int, tuple[str, str, list[str]]] = {}
         self.finish = ""
         for said, finish in parts:
-            self.finish = finish or self.finish
+            if finish:
+                self.finish = finish
             if said is None:
                 continue
             if said.content:
