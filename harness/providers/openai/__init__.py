@@ -115,11 +115,12 @@ class Dialect:
     def decode_request(self, request: httpx.Request) -> Ask | Trouble:
         if request.method != "POST" or not request.url.path.endswith(PATH):
             return no_such_url(request)
-        if len(request.content) > BODY_LIMIT:
+        body = request.content
+        if len(body) > BODY_LIMIT:
             return Trouble(kind="too_large", message="The request is larger than the server takes.")
         try:
-            request.content.decode()  # What is kept unread in the shapes must be UTF-8 too.
-            wire = _DECODER.decode(request.content)
+            body.decode()  # What is kept unread in the shapes must be UTF-8 too.
+            wire = _DECODER.decode(body)
         except UNREADABLE as error:
             return shape_trouble(error)
         for rule in self.rules:

@@ -6,7 +6,7 @@ holds what the provider said but for its machine-readable words.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import httpx
@@ -40,8 +40,7 @@ def decode_reply(status: int, headers: httpx.Headers, body: bytes) -> Reply:
     got = _got(body)
     if not got.choices:
         raise Malformed("a completion without choices")
-    choice = got.choices[0]
-    return _reply([got], _Folded([(choice.message, choice.finish_reason)]))
+    return _reply([got], _Folded(got.choices[:1], streamed=False))
 
 
 def decode_stream(body: bytes) -> Reply:
@@ -52,25 +51,25 @@ def decode_stream(body: bytes) -> Reply:
     if ended:
         del told[told.index("[DONE]") :]
     got = _all_got(told)
-    folded = _Folded(
-        [(choice.delta, choice.finish_reason) for each in got for choice in each.choices]
-    )
+    choices = [choice for each in got for choice in each.choices]
+    folded = _Folded(choices, streamed=True)
     if not ended:
         raise Malformed("the stream ended before [DONE]")
     return _reply(got, folded)
 
 
 class _Folded:
-    """What one answer said in one part or many, each with the finish reason if it was told."""
+    """What one answer said, in one part or many."""
 
-    def __init__(self, parts: Iterable[tuple["_GotMessage | None", str | None]]) -> None:
+    def __init__(self, choices: Sequence["_GotChoice"], streamed: bool) -> None:
         self.texts: list[str] = []
         self.thoughts: list[str] = []
         self.calls: dict[int, tuple[str, str, list[str]]] = {}
         self.finish = ""
-        for said, finish in parts:
-            if finish:
-                self.finish = finish
+        for choice in choices:
+            if choice.finish_reason:
+                self.finish = choice.finish_reason
+            said = choice.delta if streamed else choice.message
             if said is None:
                 continue
             if said.content:
@@ -162,7 +161,6 @@ def _words(told: "_ErrorBody") -> str:
 
 
 def _used(got: Sequence["_Got"]) -> Usage | None:
-    """The last that was told."""
     for each in reversed(got):
         if of := each.usage:
             details = of.completion_tokens_details
