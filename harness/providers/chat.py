@@ -24,7 +24,7 @@ class ToolCall(msgspec.Struct, frozen=True, gc=False):
     arguments: str
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """`tool_calls` are an assistant's own; `tool_call_id` says which one a tool's text answers."""
 
     role: Role
@@ -33,7 +33,7 @@ class Message(msgspec.Struct, frozen=True):
     tool_call_id: str = ""
 
 
-class Tool(msgspec.Struct, frozen=True):
+class Tool(msgspec.Struct, frozen=True, gc=False):
     """A function that the model may call; `parameters` is its JSON schema."""
 
     name: str
@@ -41,14 +41,14 @@ class Tool(msgspec.Struct, frozen=True):
     parameters: msgspec.Raw
 
 
-class Schema(msgspec.Struct, frozen=True):
+class Schema(msgspec.Struct, frozen=True, gc=False):
     """The JSON schema that the answer's text must keep."""
 
     name: str
     schema: msgspec.Raw
 
 
-class Ask(msgspec.Struct, frozen=True, kw_only=True):
+class Ask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the client wants of a model.
 
     `tool_choice` is "auto", "none", "required", or the name of the one function to call.
@@ -74,7 +74,7 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     reasoning: int = 0
 
 
-class Reply(msgspec.Struct, frozen=True, kw_only=True):
+class Reply(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the model answered: text, or tool calls, or both, and why it stopped.
 
     `model` is the id that the provider tells, `created` is in Unix seconds and 0 where the wire
@@ -101,7 +101,7 @@ TroubleKind = Literal[
 ]
 
 
-class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+class Trouble(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Why there is no reply. Each wire has its own status, body and headers for each kind."""
 
     kind: TroubleKind
