@@ -147,13 +147,14 @@ class Dialect:
         return status, trouble_headers(trouble), msgspec.json.encode(ErrorBody(error))
 
     def encode_served(self, served: Served) -> dict[str, str]:
-        return {
+        headers = {
             "x-request-id": served.request_id,
             "openai-processing-ms": str(round(served.processing_ms)),
             "openai-version": "2020-10-01",
             "openai-organization": ORGANIZATION,
-            **openai_limits(served),
         }
+        add_limits(headers, served)
+        return headers
 
     # The list of models
 
@@ -188,9 +189,8 @@ def trouble_headers(trouble: Trouble) -> dict[str, str]:
     return headers
 
 
-def openai_limits(served: Served) -> dict[str, str]:
+def add_limits(headers: dict[str, str], served: Served) -> None:
     """What is left of both limits, in the headers that half of the family sends."""
-    headers = {}
     if room := served.requests:
         headers["x-ratelimit-limit-requests"] = str(room.limit)
         headers["x-ratelimit-remaining-requests"] = str(room.remaining)
@@ -199,7 +199,6 @@ def openai_limits(served: Served) -> dict[str, str]:
         headers["x-ratelimit-limit-tokens"] = str(room.limit)
         headers["x-ratelimit-remaining-tokens"] = str(room.remaining)
         headers["x-ratelimit-reset-tokens"] = go_duration(room.reset_s)
-    return headers
 
 
 def go_duration(seconds: float) -> str:
