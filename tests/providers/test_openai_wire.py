@@ -32,6 +32,7 @@ from harness.providers.chat import (
 )
 from harness.providers.openai import OPENAI, PATH
 from harness.providers.openai.got import decode_reply, decode_stream
+from harness.providers.sse import decode_events
 from harness.transport import measure
 from tests.providers.anything import pieces, replies
 
@@ -291,6 +292,20 @@ def test_until_its_end_a_stream_that_tells_its_usage_says_null() -> None:
     assert [event["usage"] for event in events[:-1]] == [None] * (len(events) - 1)
     assert (events[-1]["choices"], events[-1]["usage"]["total_tokens"]) == ([], 7)
     assert chunks[-2:] == [b"data: [DONE]", b""]
+
+
+def test_all_chunks_of_a_stream_say_whose_they_are_whatever_the_names_hold() -> None:
+    odd = 'x"delta":{}\n\\'
+    reply = replace(REPLY, id=odd, model=odd)
+    body = b"".join(OPENAI.encode_stream(reply, ["All ", "done"], USED))
+    told = [json.loads(event.data) for event in decode_events(body) if event.data != "[DONE]"]
+    assert {(each["id"], each["model"]) for each in told} == {(odd, odd)}
+    assert [each["choices"][0]["delta"] for each in told if each["choices"]] == [
+        {"role": "assistant", "content": "", "refusal": None},
+        {"content": "All "},
+        {"content": "done"},
+        {},
+    ]
 
 
 def test_a_streamed_call_names_itself_once_and_then_its_arguments_in_parts() -> None:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from harness.providers.sse import (
     Event,
+    decode_data,
     decode_events,
     encode_comment,
     encode_event,
@@ -61,6 +62,17 @@ def test_events_survive_encoding_with_their_line_ends_made_one_kind(events: list
         Event(event.data.replace("\r\n", "\n").replace("\r", "\n"), event.name) for event in events
     ]
     assert list(decode_events(body)) == expected
+
+
+@given(st.lists(st.sampled_from(["data: ", "data:", "a", "\n", "\n\n", "\r", ":", "\ufeff", "€"])))
+def test_data_alone_is_that_of_the_events_however_they_are_written(parts: list[str]) -> None:
+    body = "".join(["data: a\n\n", *parts, "data: b\n\n"]).encode()
+    for each in (body, body[9:], body[:-1]):
+        data = [event.data for event in decode_events(each)]
+        assert decode_data(each) == data
+        # A comment ahead says nothing, and lets every line be read for itself.
+        if not each.startswith("\ufeff".encode()):
+            assert [event.data for event in decode_events(b":\n" + each)] == data
 
 
 @given(st.binary())

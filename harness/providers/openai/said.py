@@ -72,7 +72,7 @@ def encode_stream(reply: Reply, pieces: Sequence[str], ask: Ask, manner: Manner)
         service_tier=_tier(manner),
     )  # fmt: skip
     chunks = _framed(wire, _deltas(reply, pieces, manner))
-    wire.choices[0].finish_reason = reply.finish
+    wire.choices = [_DeltaChoice(_Delta(), reply.finish)]
     if manner.usage_in == "finish":
         wire.usage = told
     finish = _event(wire)
