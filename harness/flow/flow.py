@@ -6,8 +6,8 @@ whether the other side is a mock, or what any wire says.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -98,8 +98,7 @@ class Span(msgspec.Struct, frozen=True, gc=False):
     """It encloses the others, which say what it waited for: it is no step beside them."""
 
 
-@dataclass(slots=True)
-class Flow:
+class Flow(msgspec.Struct):
     """One turn: from the moment it is due until the user has the answer."""
 
     world: World
@@ -136,11 +135,11 @@ class Flow:
     """The user takes another method, which nobody has heeded yet."""
     storming: bool = False
     """The user's other devices ask for the session that has just run out; nobody has heeded it."""
-    spans: list[Span] = field(default_factory=list)
+    spans: list[Span] = []
     _people: int = 0
     _busy_since: float = 0.0
-    _attempts: Counter[str] = field(default_factory=Counter)
-    _forks: set[asyncio.Task[Any]] = field(default_factory=set)
+    _attempts: dict[str, int] = {}
+    _forks: set[asyncio.Task[Any]] = set()
 
     async def call(
         self, stage: str, call: Call[T], *, patience_s: float | None = None, whole: bool = False
@@ -151,19 +150,18 @@ class Flow:
         Raises ProviderFault when the provider does not keep its side of the wire. A call that is
         cancelled has a span up to then.
         """
-        self._attempts[stage] += 1
-        attempt = self._attempts[stage]
-        key = DrawKey(self.world.round, self.conversation, self.turn, stage, attempt)
-        if self.world.mocked:
+        world, attempt = self.world, self._next_attempt(stage)
+        key = DrawKey(world.round, self.conversation, self.turn, stage, attempt)
+        if world.mocked:
             name_draw(call.request, key)
-        faults = self.world.faults
+        faults = world.faults
         meanwhile = () if faults is None else self._meanwhile(faults.at(call.provider, key), stage)
         if self.traceparent:
             call.request.headers[TRACEPARENT] = self.traceparent
-        start = self.world.clock.now()
+        start = world.clock.now()
         try:
-            patience_s = self.world.patience_s if patience_s is None else patience_s
-            took = await measure(self.world.transport, self.world.clock, call.request, patience_s)
+            patience_s = world.patience_s if patience_s is None else patience_s
+            took = await measure(world.transport, world.clock, call.request, patience_s)
         except asyncio.CancelledError:
             cut = self.now()
             self.spans.append(
@@ -182,7 +180,7 @@ class Flow:
             )
         )  # fmt: skip
         if told is not None:
-            self.world.leaks += told.leaks
+            world.leaks += told.leaks
         try:
             if took.fault:
                 raise Unreachable(took.fault, what=took.fault_kind)
@@ -193,7 +191,7 @@ class Flow:
 
     def attempts(self, stage: str) -> int:
         """How often the turn has called in that stage."""
-        return self._attempts[stage]
+        return self._attempts.get(stage, 0)
 
     def begun(self, provider: str, took: Measured) -> float:
         """When a call had its connection, if the world tells that apart: then what opening it took
@@ -202,8 +200,7 @@ class Flow:
             return took.start
         for phase in took.dialed.phases:
             end, status = phase.end, _DONE if phase.done else 0
-            self._attempts[phase.name] += 1
-            attempt = self._attempts[phase.name]
+            attempt = self._next_attempt(phase.name)
             self.spans.append(
                 Span(phase.name, provider, phase.start, end, end, end, status, attempt, None)
             )
@@ -226,13 +223,9 @@ class Flow:
         fault = cause(Unreachable(took.fault, what=took.fault_kind)) if took.fault else ""
         self._preconnected(provider, took.start, took.end, 0 if fault else _DONE, fault)
 
-    @contextmanager
-    def step(self, stage: str) -> Iterator[None]:
+    def step(self, stage: str) -> AbstractContextManager[None]:
         """Record what the body computes as a local span: it has no provider and no status."""
-        start = self.now()
-        yield
-        end = self.now()
-        self.spans.append(Span(stage, "", start, end, end, end, 0, 1, None))
+        return _Step(self, stage)
 
     async def person(self, stage: str, seconds: float) -> None:
         """The user takes so long, in real-life seconds; recorded, and kept apart from the system's
@@ -260,10 +253,8 @@ class Flow:
         except TimeoutError:
             status = 0
         end = self.now()
-        self._attempts[NOTIFY] += 1
-        self.spans.append(
-            Span(NOTIFY, provider, start, end, end, end, status, self._attempts[NOTIFY], None)
-        )
+        attempt = self._next_attempt(NOTIFY)
+        self.spans.append(Span(NOTIFY, provider, start, end, end, end, status, attempt, None))
         return notice
 
     def fork(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -306,6 +297,10 @@ class Flow:
             if bug is not None and not isinstance(bug, ProviderFault):
                 raise bug
 
+    def _next_attempt(self, stage: str) -> int:
+        attempt = self._attempts[stage] = self._attempts.get(stage, 0) + 1
+        return attempt
+
     def _meanwhile(self, struck: Sequence[Fault], stage: str) -> Sequence[Fault]:
         """What the user does while a call is under way. Once the turn is over it is too late."""
         doing = [fault for fault in struck if fault in USERS] if self.end is None else []
@@ -317,8 +312,7 @@ class Flow:
         self, provider: str, start: float, end: float, status: int, fault: str = ""
     ) -> None:
         """Its phases say what a call may have waited for, and it encloses them."""
-        self._attempts[PRECONNECT] += 1
-        attempt = self._attempts[PRECONNECT]
+        attempt = self._next_attempt(PRECONNECT)
         self.spans.append(
             Span(
                 PRECONNECT, provider, start, end, end, end, status, attempt, None, fault,
@@ -358,20 +352,10 @@ class Chat:
         self.due += draws.microseconds(seconds * self.world.think_scale)
         await self.world.clock.sleep_until(self.due)
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[Flow]:
+    def turn(self) -> AbstractAsyncContextManager[Flow]:
         """One measured turn. A provider's fault ends it with outcome "error" and the conversation
         goes on; any other exception is a bug and ends the run."""
-        if len(self.flows) >= self.turns:
-            raise RuntimeError(f"the scenario began more than the {self.turns} turns it was given")
-        await self.world.clock.sleep_until(self.due)
-        flow = Flow(self.world, self.conversation, len(self.flows), self.due, self.now())
-        self.flows.append(flow)
-        try:
-            yield flow
-        except ProviderFault as fault:
-            flow.fail(fault)
-        flow.end = self.due = self.now()
+        return _Turn(self)
 
     def now(self) -> float:
         return self.world.clock.now()
@@ -388,3 +372,50 @@ class Chat:
 
     def draw_one(self, options: Sequence[T], *what: int | str) -> T:
         return options[int(self.draw(*what) * len(options))]
+
+
+# What `with` and `async with` take: classes, as a generator for each turn costs far more.
+
+
+class _Step:
+    """A local span of that flow. One whose body fails is not recorded."""
+
+    __slots__ = ("_flow", "_stage", "_start")
+
+    def __init__(self, flow: Flow, stage: str) -> None:
+        self._flow, self._stage = flow, stage
+
+    def __enter__(self) -> None:
+        self._start = self._flow.now()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            end = self._flow.now()
+            self._flow.spans.append(Span(self._stage, "", self._start, end, end, end, 0, 1, None))
+
+
+class _Turn:
+    """The next turn of that chat."""
+
+    __slots__ = ("_chat", "_flow")
+
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+
+    async def __aenter__(self) -> Flow:
+        chat, turn = self._chat, len(self._chat.flows)
+        if turn >= chat.turns:
+            raise RuntimeError(f"the scenario began more than the {chat.turns} turns it was given")
+        await chat.world.clock.sleep_until(chat.due)
+        self._flow = Flow(chat.world, chat.conversation, turn, chat.due, chat.now())
+        chat.flows.append(self._flow)
+        return self._flow
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        """Whether it has ended: then nothing is raised any more."""
+        if isinstance(error, ProviderFault):
+            self._flow.fail(error)
+        elif error is not None:
+            return False
+        self._flow.end = self._chat.due = self._chat.now()
+        return True

@@ -2,7 +2,7 @@
 nothing but that it went well without them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
@@ -74,9 +74,8 @@ class Seen:
         return self.decode(self.took.status, self.took.headers, self.took.body)
 
 
-@dataclass(slots=True)
 class _Recording(Flow):
-    sent: list[Sent] = field(default_factory=list)
+    sent: list[Sent] = msgspec.field(default_factory=list)
 
     async def call(
         self, stage: str, call: Call[T], *, patience_s: float | None = None, whole: bool = False
