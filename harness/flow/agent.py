@@ -5,8 +5,11 @@ It is the only place that knows what each mitigation reorders. It names no provi
 
 from asyncio import CancelledError, Task
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import Field, dataclass, replace
+from dataclasses import Field, dataclass
 from typing import Any, ClassVar, Protocol
+
+import msgspec
+from msgspec.structs import replace
 
 from harness.books import NO_MONEY
 from harness.flow import facts, held
@@ -35,8 +38,7 @@ class Cast:
     """What the books of each of these payers go by."""
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """What the agent remembers of a payment; the user and the models know its reference. A bill
     that was shared has legs."""
 

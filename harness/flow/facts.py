@@ -2,8 +2,9 @@
 calls nobody."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from hashlib import blake2b
+
+from msgspec.structs import replace
 
 from harness.flow.payers import Payment
 from harness.flow.wish import RefundWish, major

@@ -5,7 +5,6 @@ A model can be wrong or be talked into things, so no figure of its own ever reac
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import fields
 from typing import TypeVar
 
 from harness.flow.wish import AnyWish, QueryWish, RefundWish, SplitWish, Wish
@@ -44,7 +43,7 @@ def allow(asked: object, said: WishT) -> WishT:
     fields that differ and not what they held."""
     if type(asked) is not type(said):
         raise Guarded("the model asked for another kind of thing than the user")
-    names = [field.name for field in fields(said) if field.name not in USERS_OWN]
+    names = [name for name in said.__struct_fields__ if name not in USERS_OWN]
     wrong = [name for name in names if getattr(asked, name) != getattr(said, name)]
     if wrong:
         raise Guarded(f"the model asked for another {', '.join(wrong)} than the user")

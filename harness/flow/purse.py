@@ -7,8 +7,9 @@ is settled by asking and by taking back.
 
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from harness.flow.flow import Flow
 from harness.flow.payers import Payer, Payment, Refund, Session, Settlement, Stale

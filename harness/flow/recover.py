@@ -3,7 +3,8 @@ now, and again later. It never pays again."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from harness.flow.flow import Flow
 from harness.flow.payers import Payer, Payment, Refund, Session, Settlement

@@ -8,8 +8,9 @@ nothing to decide but whether to connect ahead.
 import asyncio
 import math
 from collections.abc import Coroutine
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from harness.flow.flow import Flow
 from harness.flow.payers import Connects, Payer, Session

@@ -1,10 +1,9 @@
 """What a user wants, in the user's words and in exact units; it parses no prose."""
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True, gc=False):
     """One payment. The amount is in minor units: fen, cents."""
 
     amount_minor: int
@@ -20,8 +19,7 @@ class Wish:
         return f"Please pay {self.amount} {self.currency} to {self.payee} with my {self.method}."
 
 
-@dataclass(frozen=True, slots=True)
-class RefundWish:
+class RefundWish(msgspec.Struct, frozen=True, gc=False):
     """Money back for an earlier payment, which the user knows by its reference; `why` is the
     user's own reason."""
 
@@ -35,8 +33,7 @@ class RefundWish:
         return f"Please refund {amount} of payment {self.reference}. {self.why}".rstrip()
 
 
-@dataclass(frozen=True, slots=True)
-class SplitWish:
+class SplitWish(msgspec.Struct, frozen=True, gc=False):
     """One bill that several people share, each paying for a part of it."""
 
     amount_minor: int
@@ -59,8 +56,7 @@ class SplitWish:
         return [each + (n < rest) for n in range(len(self.people))]
 
 
-@dataclass(frozen=True, slots=True)
-class QueryWish:
+class QueryWish(msgspec.Struct, frozen=True, gc=False):
     """How an earlier payment stands."""
 
     reference: str

@@ -3,11 +3,10 @@
 There is no known wish behind them to hold the model's answer against.
 """
 
-import dataclasses
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from harness.flow import guard
 from harness.flow.guard import Guarded
@@ -24,7 +23,7 @@ QUERY = QueryWish("txn_1a2b3c4d")
     "wish", [PAY, REFUND, SPLIT, QUERY, *[Wish(1, "USD", payee, "card") for payee in PAYEES]]
 )
 def test_what_users_of_the_scenarios_say_bears_what_they_wish(wish: AnyWish) -> None:
-    asked = dataclasses.replace(wish, why="") if isinstance(wish, RefundWish) else wish
+    asked = structs.replace(wish, why="") if isinstance(wish, RefundWish) else wish
     assert guard.borne(asked, wish.said()) == asked
 
 
@@ -43,22 +42,22 @@ def test_the_same_can_be_said_in_several_ways(said: str) -> None:
 
 
 HALLUCINATIONS = [
-    (dataclasses.replace(PAY, amount_minor=458_000), "amount_minor"),
-    (dataclasses.replace(PAY, amount_minor=4581), "amount_minor"),
-    (dataclasses.replace(PAY, amount_minor=0), "amount_minor"),
-    (dataclasses.replace(PAY, amount_minor=-4580), "amount_minor"),
-    (dataclasses.replace(PAY, currency="USD"), "currency"),
-    (dataclasses.replace(PAY, currency=""), "currency"),
-    (dataclasses.replace(PAY, payee="tea-house"), "payee"),
-    (dataclasses.replace(PAY, payee="Noodles"), "payee"),
-    (dataclasses.replace(PAY, payee="noodle"), "payee"),
-    (dataclasses.replace(PAY, payee=""), "payee"),
-    (dataclasses.replace(PAY, payee="my"), "payee"),
-    (dataclasses.replace(PAY, payee="CNY"), "payee"),
-    (dataclasses.replace(PAY, payee="noodles with my balance"), "payee"),
-    (dataclasses.replace(PAY, method="card"), "method"),
-    (dataclasses.replace(PAY, method="with"), "method"),
-    (dataclasses.replace(PAY, payee="balance", method="noodles"), "payee, method"),
+    (structs.replace(PAY, amount_minor=458_000), "amount_minor"),
+    (structs.replace(PAY, amount_minor=4581), "amount_minor"),
+    (structs.replace(PAY, amount_minor=0), "amount_minor"),
+    (structs.replace(PAY, amount_minor=-4580), "amount_minor"),
+    (structs.replace(PAY, currency="USD"), "currency"),
+    (structs.replace(PAY, currency=""), "currency"),
+    (structs.replace(PAY, payee="tea-house"), "payee"),
+    (structs.replace(PAY, payee="Noodles"), "payee"),
+    (structs.replace(PAY, payee="noodle"), "payee"),
+    (structs.replace(PAY, payee=""), "payee"),
+    (structs.replace(PAY, payee="my"), "payee"),
+    (structs.replace(PAY, payee="CNY"), "payee"),
+    (structs.replace(PAY, payee="noodles with my balance"), "payee"),
+    (structs.replace(PAY, method="card"), "method"),
+    (structs.replace(PAY, method="with"), "method"),
+    (structs.replace(PAY, payee="balance", method="noodles"), "payee, method"),
     (Wish(1, "USD", "nobody", "cash"), "payee, method, amount_minor, currency"),
 ]
 
@@ -81,8 +80,8 @@ def test_what_the_words_do_not_bear_is_refused_by_the_names_of_its_fields(
         (RefundWish(4580, "CNY", "payment"), REFUND.said(), "reference"),
         (QueryWish("txn_2"), QUERY.said(), "reference"),
         (QueryWish(""), QUERY.said(), "reference"),
-        (dataclasses.replace(SPLIT, people=("an", "cho")), SPLIT.said(), "people"),
-        (dataclasses.replace(SPLIT, people=()), SPLIT.said(), "people"),
+        (structs.replace(SPLIT, people=("an", "cho")), SPLIT.said(), "people"),
+        (structs.replace(SPLIT, people=()), SPLIT.said(), "people"),
         # A name is whole: it is no part of an address or of a longer name.
         (PAY, "Pay 45.80 CNY to noodles.example with my balance", "payee"),
         (PAY, "Pay 45.80 CNY to noodles@example with my balance", "payee"),

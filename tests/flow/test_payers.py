@@ -1,10 +1,10 @@
 """Every payment provider's client at its mock: one table of what may happen, for all of them."""
 
 import asyncio
-from dataclasses import replace
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from harness.flow.payers import Payment, Refund, Settlement
 from harness.providers.call import (

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import TypeVar
 
 import httpx
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from harness.answer import play
 from harness.clock import VirtualClock, run

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import httpx
 import pytest
+from msgspec import structs
 
 from harness.answer import play
 from harness.clock import VirtualClock, run
@@ -146,7 +147,7 @@ def test_no_nonce_comes_twice_and_a_run_repeats_itself() -> None:
     async def story(app: App) -> list[str]:
         flow = app.flow()
         for n in range(3):
-            await app.payer.authorize(flow, SESSION, replace(LUNCH, order_no=f"alice-{n}"))
+            await app.payer.authorize(flow, SESSION, structs.replace(LUNCH, order_no=f"alice-{n}"))
         await flow.join()
         return [request.headers["authorization"].split('"')[3] for request in app.sent]
 
@@ -159,7 +160,7 @@ def test_no_nonce_comes_twice_and_a_run_repeats_itself() -> None:
 @pytest.mark.parametrize("order_no", ["a-0", "alice@example.com-0", "a" * 40])
 def test_a_number_that_the_wire_does_not_allow_is_another_one_there(order_no: str) -> None:
     async def story(app: App) -> None:
-        flow, payment = app.flow(), replace(LUNCH, order_no=order_no)
+        flow, payment = app.flow(), structs.replace(LUNCH, order_no=order_no)
         assert await app.payer.authorize(flow, SESSION, payment) == Settlement("ordered")
         await flow.join()
         assert await app.payer.query(flow, SESSION, payment) == Settlement("ordered")
@@ -334,7 +335,7 @@ def test_an_order_that_was_made_with_other_terms_is_refused_as_malformed() -> No
         flow = app.flow()
         app.trouble["close"] = never_came
         await app.payer.authorize(flow, SESSION, LUNCH)
-        other = replace(LUNCH, wish=replace(WISH, amount_minor=1))
+        other = structs.replace(LUNCH, wish=structs.replace(WISH, amount_minor=1))
         with pytest.raises(Malformed, match="INVALID_REQUEST"):
             await app.payer.authorize(flow, SESSION, other)
         with pytest.raises(Malformed, match="another amount"):

@@ -147,7 +147,7 @@ def test_a_payment_goes_through_and_is_booked_once(lane: str) -> None:
 def test_a_decline_is_a_result_and_costs_nothing(lane: str) -> None:
     async def story(shop: Shop) -> None:
         await shop.payer.start(shop.flow)
-        settled = await shop.pay("o-1", replace(WISH, payee=BLOCKED_PAYEE))
+        settled = await shop.pay("o-1", structs.replace(WISH, payee=BLOCKED_PAYEE))
         assert settled == Settlement("declined")
         assert "paid" not in shop.states
 

@@ -5,7 +5,6 @@ import sqlite3
 import time
 from collections.abc import Awaitable
 from contextlib import closing, suppress
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from harness.cli.casting import PAYERS
 from harness.clock import VIRTUAL_DAY_S, RealClock, VirtualClock

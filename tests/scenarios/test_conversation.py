@@ -1,11 +1,12 @@
 """The conversation scenario: its shares are its parameters, and every strategy hears the same."""
 
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from harness.clock import VirtualClock, run
 from harness.flow.agent import Agent

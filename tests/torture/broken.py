@@ -3,12 +3,12 @@ product code is like them."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from typing import Any, TypeVar, cast
 from unittest.mock import patch
 
 import httpx
 import msgspec
+from msgspec.structs import replace
 
 from harness.cli.casting import MakePayer
 from harness.cli.torturing import Client

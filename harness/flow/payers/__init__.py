@@ -1,16 +1,16 @@
 """How an agent pays, whichever provider it is: sessions, settlements, and the protocol of both."""
 
 import math
-from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
+
+import msgspec
 
 from harness.flow.flow import Flow
 from harness.flow.wish import Wish
 from harness.record import Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(msgspec.Struct, frozen=True, gc=False):
     """A session token for one user and method. The tokens are never printed."""
 
     token: str
@@ -27,8 +27,7 @@ def sessionless(method: str) -> Session:
     return Session("", method, math.inf)
 
 
-@dataclass(frozen=True, slots=True)
-class Payment:
+class Payment(msgspec.Struct, frozen=True, gc=False):
     """One business intent. Its order number never changes, however often it is tried. As a leg of
     a shared bill it names the bill and what all legs add up to."""
 
@@ -39,16 +38,14 @@ class Payment:
     bill_minor: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Refund:
+class Refund(msgspec.Struct, frozen=True, gc=False):
     """Giving back a part of a payment, or all of it, under a number that never changes."""
 
     refund_no: str
     amount_minor: int
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(msgspec.Struct, frozen=True, gc=False):
     """How a payment stands, and what the merchant pays for it."""
 
     outcome: Outcome

@@ -3,7 +3,8 @@ number that no other run has. It never pays what the wish says, and no model lea
 turn notes is what was paid."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from harness.flow.flow import Flow
 from harness.flow.payers import Payer, Payment, Refund, Session, Settlement, Stale

@@ -5,10 +5,11 @@ It asserts nothing.
 
 import json
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import httpx
+from msgspec.structs import replace
 
 from harness.answer import Answer
 from harness.clock import VirtualClock, run
