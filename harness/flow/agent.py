@@ -76,11 +76,13 @@ class Agent:
         async def turn(flow: Flow) -> str:
             self._warm(flow, self._usual_lane)
             self._usual_lane = lane
-            scored = None if most_score is None else flow.fork(self._reader.score(flow, wish))
+            if most_score is None:
+                return await self._pay(flow, lane, await self._reader.read(flow, wish))
+            scored = flow.fork(self._reader.score(flow, wish))
             read = await self._reader.read(flow, wish)
 
             async def suspect() -> bool:
-                return scored is not None and await scored > (most_score or 0)
+                return await scored > most_score
 
             return await self._pay(flow, lane, read, suspect)
 
@@ -240,16 +242,18 @@ class Agent:
         each other on the bet that it ends as hoped. Where the user cancels until then, it is taken
         back, and told in the fewest words. It is told what came of the deed, even where the turn is
         an error for want of a model to tell it."""
-        bet, draft, fault = deed.tells(deed.hoped), None, None
+        bet, draft, fault = "", None, None
         if self._strategy.parallel_confirm and not flow.cancelled:
+            bet = deed.tells(deed.hoped)
             draft = flow.fork(self._models.tell(flow, bet))
         settled = await deed.act()
-        told = facts.plainly(deed.tells(settled.outcome))
+        end = deed.tells(settled.outcome)
+        told = facts.plainly(end)
         if flow.cancelled:
             flow.corrections += draft is not None
         else:
             try:
-                told = await self._tell(flow, deed.tells(settled.outcome), bet, draft)
+                told = await self._tell(flow, end, bet, draft)
             except ProviderFault as failed:
                 fault = failed
         if flow.cancelled:

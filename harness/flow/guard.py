@@ -43,8 +43,11 @@ def allow(asked: object, said: WishT) -> WishT:
     fields that differ and not what they held."""
     if type(asked) is not type(said):
         raise Guarded("the model asked for another kind of thing than the user")
-    names = [name for name in said.__struct_fields__ if name not in USERS_OWN]
-    wrong = [name for name in names if getattr(asked, name) != getattr(said, name)]
+    wrong = [
+        name
+        for name in said.__struct_fields__
+        if getattr(asked, name) != getattr(said, name) and name not in USERS_OWN
+    ]
     if wrong:
         raise Guarded(f"the model asked for another {', '.join(wrong)} than the user")
     return said

@@ -5,8 +5,8 @@ Its calls go in the sessions of the user's wallets. A payment is sent once; what
 is settled by asking and by taking back.
 """
 
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any
 
 from msgspec.structs import replace
@@ -51,10 +51,15 @@ class Purse:
     async def pay(self, flow: Flow, lane: int, payment: Payment) -> Settlement:
         """How the payment ends: "reversed" without a call where the user cancelled before it was
         sent. No session at all is a fault of the turn: nothing was sent yet."""
+        if flow.cancelled:
+            return Settlement("reversed")
         send = lambda session: self._authorize(flow, lane, session, payment)  # noqa: E731
-        if not flow.cancelled:
-            with _unless_cancelled(flow):
-                return await _in_session(flow, self.wallets[lane], payment.wish.method, send)
+        try:
+            return await _in_session(flow, self.wallets[lane], payment.wish.method, send)
+        except ProviderFault:
+            if not flow.cancelled:
+                raise
+        # That nothing could be sent is no fault to a user who does not want it sent any more.
         return Settlement("reversed")
 
     async def take_back(self, flow: Flow, lane: int, payment: Payment) -> Settlement:
@@ -71,8 +76,11 @@ class Purse:
         wallet, method = self.wallets[lane], payment.wish.method
         send = lambda at: self.payers[lane].refund(flow, at, payment, refund)  # noqa: E731
         if not flow.cancelled:
-            with _unless_cancelled(flow):
+            try:
                 await wallet.session(flow, method)
+            except ProviderFault:
+                if not flow.cancelled:
+                    raise
         if flow.cancelled:
             return Settlement("reversed")
         for _ in range(TRIES):
@@ -150,16 +158,6 @@ class Purse:
         """The call may have outlived its session; one that is still good is given out again."""
         again = lambda: self.wallets[lane].session(flow, session.method)  # noqa: E731
         return await resolve(flow, self.payers[lane], again, session, payment)
-
-
-@contextmanager
-def _unless_cancelled(flow: Flow) -> Iterator[None]:
-    """That nothing could be sent is no fault to a user who does not want it sent any more."""
-    try:
-        yield
-    except ProviderFault:
-        if not flow.cancelled:
-            raise
 
 
 async def _in_session(

@@ -19,29 +19,29 @@ class Reader:
     def __init__(self, models: Models) -> None:
         self._models = models
 
-    async def read(self, flow: Flow, wish: WishT) -> WishT:
+    def read(self, flow: Flow, wish: WishT) -> Coroutine[Any, Any, WishT]:
         """The wish, understood by the model and let through by the guard."""
 
         async def read() -> WishT:
             return guard.allow(await self._models.read_wish(flow, wish.said()), wish)
 
-        return await _guarded(flow, read)
+        return _guarded(flow, read)
 
-    async def understand(self, flow: Flow, said: str) -> AnyWish:
+    def understand(self, flow: Flow, said: str) -> Coroutine[Any, Any, AnyWish]:
         """What the model makes of words that no wish is known behind, as far as they bear it."""
 
         async def understand() -> AnyWish:
             return guard.borne(await self._models.read_wish(flow, said), said)
 
-        return await _guarded(flow, understand)
+        return _guarded(flow, understand)
 
     async def score(self, flow: Flow, wish: Wish) -> int:
         """How suspicious it is, from 0 to 100."""
         return (await _guarded(flow, lambda: self._models.suspect(flow, wish.said()))).score
 
-    async def decide(self, flow: Flow, case: str) -> Decision:
+    def decide(self, flow: Flow, case: str) -> Coroutine[Any, Any, Decision]:
         """Whether a refund is due."""
-        return await _guarded(flow, lambda: self._models.decide(flow, case))
+        return _guarded(flow, lambda: self._models.decide(flow, case))
 
 
 def refusal(said: str, references: Collection[str]) -> str:

@@ -47,31 +47,19 @@ class Retries:
         return min(self.longest_s, self.pause_s * 2.0 ** (failed - 1))
 
 
-async def again(
+def again(
     flow: "Flow",
     stage: str,
     attempt: Callable[[], Awaitable[T]],
     may: Callable[[ProviderFault], bool],
     whom: str = "",
-) -> T:
+) -> Awaitable[T]:
     """What `attempt` comes to, made again after a fault after which it `may` be, as far as the
     world's retries go; raises the last fault. Whether it may is asked before the pause and after
     it, as a user may think otherwise meanwhile. The pauses are drawn by the stage and how often the
     turn has called in it; `whom` tells apart those that are called side by side."""
     retries = flow.world.retries
-    if retries is None:
-        return await attempt()
-    retries.earn()
-    for failed in range(1, retries.most + 1):
-        try:
-            return await attempt()
-        except ProviderFault as fault:
-            if not may(fault) or not retries.spend():
-                raise
-            await _pause(flow, stage, whom, retries.longest_pause_s(failed))
-            if not may(fault):
-                raise
-    return await attempt()
+    return attempt() if retries is None else _again(flow, stage, attempt, may, whom, retries)
 
 
 def passing(fault: ProviderFault) -> bool:
@@ -86,6 +74,27 @@ def not_done(fault: ProviderFault) -> bool:
     """It was turned away at the door: nothing of it was carried out. A 503 may be anybody's on the
     way, and is not so sure."""
     return isinstance(fault, RateLimited)
+
+
+async def _again(
+    flow: "Flow",
+    stage: str,
+    attempt: Callable[[], Awaitable[T]],
+    may: Callable[[ProviderFault], bool],
+    whom: str,
+    retries: Retries,
+) -> T:
+    retries.earn()
+    for failed in range(1, retries.most + 1):
+        try:
+            return await attempt()
+        except ProviderFault as fault:
+            if not may(fault) or not retries.spend():
+                raise
+            await _pause(flow, stage, whom, retries.longest_pause_s(failed))
+            if not may(fault):
+                raise
+    return await attempt()
 
 
 async def _pause(flow: "Flow", stage: str, whom: str, longest_s: float) -> None:

@@ -1,11 +1,11 @@
 """A shared bill: its legs are exactly the whole, and either all of them are paid or none is."""
 
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from harness.flow.bill import legs_of
 from harness.flow.strategy import Strategy, all_strategies
