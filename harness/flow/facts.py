@@ -2,6 +2,7 @@
 calls nobody."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from hashlib import blake2b
 
 from msgspec.structs import replace
@@ -37,7 +38,7 @@ def plainly(facts: str) -> str:
 
 def reference(payment: Payment) -> str:
     """What a model may know the payment by: neither the order number nor anything near it."""
-    return "txn_" + blake2b(payment.order_no.encode(), digest_size=4).hexdigest()
+    return _reference(payment.order_no)
 
 
 def of_payment(payment: Payment) -> Facts:
@@ -60,3 +61,8 @@ def case(payment: Payment, wish: RefundWish) -> str:
         f"Payment {wish.reference}: {paid.amount} {paid.currency} to {paid.payee}. "
         f"Asked back: {major(wish.amount_minor)} {wish.currency}. The user says: {wish.why}"
     )
+
+
+@lru_cache(1024)
+def _reference(order_no: str) -> str:
+    return "txn_" + blake2b(order_no.encode(), digest_size=4).hexdigest()

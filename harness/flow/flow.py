@@ -6,7 +6,7 @@ whether the other side is a mock, or what any wire says.
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -73,6 +73,11 @@ class World:
     """What the app holds of its payments, where it is to be held against the books."""
     struck: Counter[tuple[Fault, str]] = field(default_factory=Counter)
     """How often users did each of what `faults` say, by the stage that they did it in."""
+    luck: Callable[..., float] = field(init=False)
+    """What scenarios draw; it takes the conversation, and in a turn that, and what is drawn."""
+
+    def __post_init__(self) -> None:
+        self.luck = draws.uniforms(self.seed, "scenario", self.round)
 
     @property
     def most_pause_s(self) -> float:
@@ -278,9 +283,7 @@ class Flow(msgspec.Struct):
 
     def draw(self, *what: int | str) -> float:
         """A number between 0 and 1, the same in every strategy at this turn."""
-        return draws.uniform(
-            self.world.seed, "scenario", self.world.round, self.conversation, self.turn, *what
-        )
+        return self.world.luck(self.conversation, self.turn, *what)
 
     def fail(self, fault: ProviderFault) -> None:
         """That fault leaves the user without the answer."""
@@ -362,9 +365,7 @@ class Chat:
 
     def draw(self, *what: int | str) -> float:
         """A number between 0 and 1, the same in every strategy of this conversation."""
-        return draws.uniform(
-            self.world.seed, "scenario", self.world.round, self.conversation, *what
-        )
+        return self.world.luck(self.conversation, *what)
 
     def draw_whole(self, low: int, high: int, *what: int | str) -> int:
         """A whole number from low to high, each as likely as any other."""

@@ -14,6 +14,7 @@ from harness.providers.call import UNREADABLE
 from harness.providers.chat import Tool, ToolCall
 
 _AMOUNT = r"[0-9]{1,15}\.[0-9]{2}"  # int() alone takes signs, blanks and underscores too.
+_IS_AMOUNT = re.compile(_AMOUNT)
 
 
 def read_wish(call: ToolCall) -> AnyWish:
@@ -77,7 +78,7 @@ def _query(text: str) -> QueryWish:
 
 
 def _minor(amount: str) -> int:
-    if not re.fullmatch(_AMOUNT, amount):
+    if not _IS_AMOUNT.fullmatch(amount):
         raise ValueError("an amount has digits, a point and two decimals")
     return int(amount.replace(".", ""))
 
