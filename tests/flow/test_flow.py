@@ -283,6 +283,16 @@ def test_a_local_step_is_a_span_without_a_provider() -> None:
     assert (span.start, span.end) == (0.0, 0.25)
 
 
+def test_a_local_step_that_fails_is_no_span() -> None:
+    async def main() -> Flow:
+        flow = Flow(_world(), 7, 0, 0.0, 0.0)
+        with pytest.raises(ZeroDivisionError), flow.step("encrypt"):
+            raise ZeroDivisionError
+        return flow
+
+    assert run("virtual", main()).spans == []
+
+
 # People
 
 
@@ -425,6 +435,11 @@ def test_one_of_some_is_drawn_and_each_gets_its_turn() -> None:
     chat = _chat()
     drawn = [chat.draw_one("abcde", "payee", n) for n in range(2000)]
     assert all(350 < drawn.count(letter) < 450 for letter in "abcde")
+
+
+def test_a_draw_that_nobody_names_is_that_of_the_chat_or_of_the_turn() -> None:
+    assert _chat().draw() == draws.uniform(1, "scenario", 3, 7)
+    assert Flow(_world(), 7, 2, 0.0, 0.0).draw() == draws.uniform(1, "scenario", 3, 7, 2)
 
 
 def test_a_chat_draws_without_a_turn() -> None:
