@@ -74,7 +74,7 @@ class World:
     struck: Counter[tuple[Fault, str]] = field(default_factory=Counter)
     """How often users did each of what `faults` say, by the stage that they did it in."""
     luck: Callable[..., float] = field(init=False)
-    """What scenarios draw; it takes the conversation, and in a turn that, and what is drawn."""
+    """The draws of scenarios: of a conversation, or of a turn of one, by what is drawn."""
 
     def __post_init__(self) -> None:
         self.luck = draws.uniforms(self.seed, "scenario", self.round)
