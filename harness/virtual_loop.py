@@ -46,9 +46,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, *, start_ns: int = 0) -> None:
         self.over = False
         """It is closed, and its time with it."""
-        self.now_s = self._due_s = 0.0
-        self._now_ns = start_ns
-        self._tell_time()
+        self._set_time(start_ns)
         self._timers: list[tuple[float, int, asyncio.TimerHandle | Wait]] = []
         """A heap; the number tells timers of one time apart."""
         self._timers_set = 0
@@ -104,8 +102,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         one, so that every positive wait makes progress however close the deadline."""
         wait_s = when - self.now_s
         if wait_s > 0:
-            self._now_ns += max(1, round(wait_s * 1e9))
-            self._tell_time()
+            self._set_time(self._now_ns + (round(wait_s * 1e9) or 1))
 
     def call_soon_threadsafe(
         self,
@@ -159,12 +156,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             if not handle._cancelled:
                 handle._run()
 
-    def _tell_time(self) -> None:
-        self.now_s = self._now_ns / 1e9
+    def _set_time(self, now_ns: int) -> None:
+        self._now_ns = now_ns
+        self.now_s = now_s = now_ns / 1e9
         # A timer is run a tick early, as asyncio does it: one that is due between two times that
         # there are would wait for ever.
-        tick = 1e-9 if self._now_ns < _FINE_NS else math.ulp(self.now_s)
-        self._due_s = self.now_s + tick
+        self._due_s = now_s + (1e-9 if now_ns < _FINE_NS else math.ulp(now_s))
 
     def _next(self) -> float:
         """When the next timer is due."""
