@@ -114,3 +114,74 @@ def test_a_connection_is_refused_before_anybody_is_asked(
     with pytest.raises(Deadlock, match="on the virtual clock opens a connection to"):
         run("virtual", connect())
     assert asked == []
+
+
+def test_timers_of_one_time_run_in_the_order_in_which_they_were_set() -> None:
+    seen: list[int] = []
+
+    async def sleeps(n: int) -> None:
+        await VirtualClock().sleep_until(1.0)
+        seen.append(n)
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as group:
+            for n in range(0, 20, 2):
+                group.create_task(sleeps(n))
+                await asyncio.sleep(0)
+                asyncio.get_running_loop().call_at(1.0, seen.append, n + 1)
+
+    run("virtual", main())
+    assert seen == list(range(20))
+
+
+def test_timers_that_were_cancelled_do_not_pile_up() -> None:
+    async def main() -> int:
+        kept = asyncio.create_task(asyncio.sleep(20 * 86_400))
+        for _ in range(20_000):
+            async with asyncio.timeout(86_400):
+                await VirtualClock().sleep_until(VirtualClock().now() + 0.001)
+        kept.cancel()
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        return len(loop._timers)
+
+    assert run("virtual", main()) <= 2_000
+
+
+def test_a_cancelled_timer_is_no_time_to_jump_to() -> None:
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        loop.call_later(5.0, int).cancel()
+        sleeper = asyncio.create_task(VirtualClock().sleep_until(6.0))
+        await asyncio.sleep(1.0)
+        sleeper.cancel()
+        await asyncio.wait([sleeper])
+        assert sleeper.cancelled()
+        await asyncio.sleep(9.0)
+        return loop.time()
+
+    assert run("virtual", main()) == 10.0
+    with pytest.raises(Deadlock, match="no timer left"):
+        run("virtual", _cancels_the_last_and_waits())
+
+
+async def _cancels_the_last_and_waits() -> None:
+    asyncio.get_running_loop().call_later(5.0, int).cancel()
+    await asyncio.Event().wait()
+
+
+def test_a_loop_that_is_closed_takes_nothing_more() -> None:
+    loop = VirtualLoop()
+    loop.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        loop.call_soon(int)
+
+
+def test_a_clock_goes_with_the_loop_that_runs() -> None:
+    clock = VirtualClock()
+
+    async def main() -> float:
+        await clock.sleep_until(clock.now() + 2.0)
+        return clock.now()
+
+    assert [run("virtual", main()), run("virtual", main(), start_ns=10**9)] == [2.0, 3.0]
