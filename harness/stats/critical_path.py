@@ -1,6 +1,6 @@
 """Where a turn's time went: the chain of spans it waited for, never one that nobody awaited."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,28 +21,29 @@ TURNS_AT_ONCE = 1 << 13
 
 
 def critical_path(
-    starts: Sequence[float],
-    ends: Sequence[float],
+    spans: Iterable[tuple[float, float, int]],
     turn_start: float,
     turn_end: float,
     tolerance_s: float = 1e-6,
 ) -> tuple[list[int], float]:
-    """The indices of the spans that a turn waited for, in time order, and its uncovered seconds.
+    """The numbers of the spans that a turn waited for, in time order, and its uncovered seconds.
+    Each span is its end, its start and its number.
 
     Walks back from the turn's end: of the spans that end by the cursor, within the tolerance, the
-    one that ends last was awaited (on a tie the later start, then the higher index), and the cursor
-    moves to its start. So a span still in flight when the turn ended, or that another outlasted, is
-    not on the path. Gaps between a cursor and the next span's end are uncovered. All in seconds.
+    one that ends last was awaited (on a tie the later start, then the higher number), and the
+    cursor moves to its start. So a span still in flight when the turn ended, or that another
+    outlasted, is not on the path. Gaps between a cursor and the next span's end are uncovered. All
+    in seconds.
     """
     path: list[int] = []
     uncovered, cursor = 0.0, turn_end
     # The cursor only moves back, so a span passed over once can never be awaited later: one sweep.
-    for end, start, index in sorted(zip(ends, starts, range(len(ends)), strict=True), reverse=True):
+    for end, start, number in sorted(spans, reverse=True):
         if cursor <= turn_start or end <= turn_start:
             break
         if end > cursor + tolerance_s:
             continue
-        path.append(index)
+        path.append(number)
         if end < cursor:
             uncovered += cursor - end
         if start < cursor:
