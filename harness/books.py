@@ -25,7 +25,7 @@ SIGNS: Mapping[Moved, int] = {
 """Whether it is the merchant's, or taken from what is."""
 
 
-class Movement(msgspec.Struct, frozen=True, array_like=True):
+class Movement(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One line of the books: money of an order that moved. `at_s` is the clock's; the amount is
     positive, in minor units."""
 
@@ -36,7 +36,7 @@ class Movement(msgspec.Struct, frozen=True, array_like=True):
     currency: str
 
 
-class Order(msgspec.Struct, frozen=True):
+class Order(msgspec.Struct, frozen=True, gc=False):
     """One order as the books have it. `intent` names the turn that it was first heard of in,
     "ROUND.CONVERSATION.TURN", "" for a client that names none; `bill` is the shared bill that it is
     a leg of, "" for none."""
@@ -55,7 +55,7 @@ class Order(msgspec.Struct, frozen=True):
     """It is open, nothing of its wire closes it, and it ends by itself if nobody pays it."""
 
 
-class Trespass(msgspec.Struct, frozen=True):
+class Trespass(msgspec.Struct, frozen=True, gc=False):
     """A token, key or other secret that came where it must not, in a sentence without it. `intent`
     is as in an Order."""
 
@@ -75,7 +75,7 @@ class Account(msgspec.Struct, frozen=True):
     trespasses: list[Trespass] = []
 
 
-class Shown(msgspec.Struct, frozen=True):
+class Shown(msgspec.Struct, frozen=True, gc=False):
     """What a text that the user was shown says of a payment, and when."""
 
     at_s: float

@@ -9,13 +9,12 @@ turn that wished for it.
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from harness.books import (
     NO_MONEY,
-    SIGNS,
     Account,
     Belief,
-    Moved,
     Movement,
     Order,
     OrderState,
@@ -184,9 +183,8 @@ class _Judge:
 
     def _untrue(self, order: Order, moved: Sequence[Movement]) -> Iterator[str]:
         """What the order says of its money and its movements do not. They go into the sums."""
-        of, currency, found = _sums(moved), order.currency, self.found
-        captured, refunded = of["captured"] - of["voided"], of["refunded"]
-        fee = of["fee"] - of["fee back"]
+        captured, refunded, fee = _sums(moved)
+        currency, found = order.currency, self.found
         if captured:
             found.captured_minor[currency] += captured
         if refunded:
@@ -239,11 +237,24 @@ def _by_order(movements: Iterable[Movement]) -> dict[str, list[Movement]]:
     return moved
 
 
-def _sums(movements: Iterable[Movement]) -> dict[Moved, int]:
-    sums: dict[Moved, int] = dict.fromkeys(SIGNS, 0)
-    for movement in movements:
-        sums[movement.moved] += movement.amount_minor
-    return sums
+def _sums(movements: Iterable[Movement], until_s: float = inf) -> tuple[int, int, int]:
+    """What stood captured by then, what was refunded, and what it cost."""
+    captured = refunded = fee = 0
+    for of in movements:
+        if of.at_s > until_s:
+            continue
+        match of.moved:
+            case "captured":
+                captured += of.amount_minor
+            case "voided":
+                captured -= of.amount_minor
+            case "refunded":
+                refunded += of.amount_minor
+            case "fee":
+                fee += of.amount_minor
+            case "fee back":
+                fee -= of.amount_minor
+    return captured, refunded, fee
 
 
 # One belief
@@ -265,23 +276,26 @@ is held to have moved."""
 def _other_end(belief: Belief, order: Order | None) -> str:
     """How the app's end differs from the books', "" where it does not."""
     state = None if order is None else "voided" if order.runs_out else order.state
-    stands = "not in the books" if state is None else f"{state} in the books"
     if belief.outcome == "unknown":
-        why = f"the app does not know how it ended, and has told nobody; it is {stands}"
-        return "" if belief.reported else why
+        why = "the app does not know how it ended, and has told nobody"
+        return "" if belief.reported else f"{why}; it is {_standing(state)}"
     if order is not None and belief.outcome == "reversed" and _given_back(order, belief):
         return ""
     if state not in _ENDS.get(belief.outcome, (state,)):
-        return f"the app holds it to be {belief.outcome}, and it is {stands}"
+        return f"the app holds it to be {belief.outcome}, and it is {_standing(state)}"
     if order is None or state not in _STANDS:
         return ""
     if belief.refunded_minor != order.refunded_minor:
         back = order.refunded_minor
         return f"the app holds {belief.refunded_minor} to be refunded, and the books have {back}"
-    if (belief.amount_minor, belief.currency) != (order.amount_minor, order.currency):
+    if belief.amount_minor != order.amount_minor or belief.currency != order.currency:
         paid = f"{belief.amount_minor} {belief.currency}"
         return f"the app paid {paid}, and the books have {order.amount_minor} {order.currency}"
     return ""
+
+
+def _standing(state: OrderState | None) -> str:
+    return "not in the books" if state is None else f"{state} in the books"
 
 
 def _given_back(order: Order, belief: Belief) -> bool:
@@ -300,8 +314,8 @@ def _untold(belief: Belief, moved: Sequence[Movement]) -> Iterator[str]:
     if not belief.shown or belief.outcome in _TELLS_NOTHING:
         return
     last = belief.shown[-1].claims
-    same = NO_MONEY if belief.outcome in NO_MONEY else (belief.outcome,)
-    if last not in (*_TELLS_NOTHING, *same):
+    same = last == belief.outcome or (last in NO_MONEY and belief.outcome in NO_MONEY)
+    if not same and last not in _TELLS_NOTHING:
         yield f'the user was last shown "{last}", and the app holds it to be {belief.outcome}'
 
 
@@ -309,12 +323,11 @@ def _false_then(shown: Shown, moved: Sequence[Movement]) -> str:
     """What was not so at that moment, "" where the claim was true."""
     if shown.claims not in ("paid", "refunded", "reversed", "declined"):
         return ""
-    of = _sums(movement for movement in moved if movement.at_s <= shown.at_s)
-    stands = of["captured"] - of["voided"]
+    stands, refunded, _ = _sums(moved, shown.at_s)
     if shown.claims == "paid" and stands <= 0:
         return "and no money stood captured"
-    if shown.claims == "refunded" and of["refunded"] <= 0:
+    if shown.claims == "refunded" and refunded <= 0:
         return "and nothing had been refunded"
-    if shown.claims in ("reversed", "declined") and stands > of["refunded"]:
-        return f"and {stands - of['refunded']} stood captured"
+    if shown.claims in ("reversed", "declined") and stands > refunded:
+        return f"and {stands - refunded} stood captured"
     return ""

@@ -6,8 +6,10 @@ is refused. Each provider's mock puts these answers into its own words.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
+from typing import Literal
+
+import msgspec
+from msgspec import structs
 
 from harness.books import SIGNS, Moved, Movement, intent_of
 from harness.providers.told import DrawKey
@@ -22,8 +24,7 @@ State = Literal["open", "paid", "declined", "voided", "refunded"]
 No = Literal["declined", "other_terms", "closed", "not_found", "exceeds", "malformed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(msgspec.Struct, frozen=True, gc=False):
     """What is to be paid, by whom, how and to whom. `bill` names a shared bill of `bill_minor` in
     all that this order is a leg of, "" for none."""
 
@@ -37,16 +38,14 @@ class Terms:
     bill_minor: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True, gc=False):
     """The books' rules forbid it, and nothing was changed."""
 
     no: No
     why: str
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(msgspec.Struct):
     """One order. `terms` is None for a number that was voided before any payment came."""
 
     order_no: str
@@ -55,7 +54,7 @@ class Entry:
     number: int
     """Of this entry in the books, from 0: what a provider's own transaction id is made from."""
     fee_minor: int = 0
-    refunds: dict[str, int] = field(default_factory=dict)
+    refunds: dict[str, int] = {}
     intent: str = ""
     """The turn whose call first named it, "ROUND.CONVERSATION.TURN"; "" where none was told."""
 
@@ -64,7 +63,7 @@ class Entry:
         return sum(self.refunds.values())
 
 
-class Standing(NamedTuple):
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """How an order stands by a wire's own objects."""
 
     state: State
@@ -149,7 +148,7 @@ class Ledger:
         """Only so much of an open order will be captured."""
         entry = self._entries[order_no]
         assert entry.terms and entry.state == "open" and amount_minor <= entry.terms.amount_minor
-        entry.terms = replace(entry.terms, amount_minor=amount_minor)
+        entry.terms = structs.replace(entry.terms, amount_minor=amount_minor)
 
     def find(self, order_no: str, user: str | None = None) -> Entry | Refused:
         entry = self._entries.get(order_no)
@@ -230,10 +229,10 @@ class Ledger:
         """Nothing is no movement: a payment may cost no fee."""
         if not amount_minor:
             return
-        when = self._at_s if at_s is None else at_s
-        movement = Movement(when, of.order_no, moved, amount_minor, of.currency)
-        owed_minor = SIGNS[moved] * amount_minor
-        self.settled_minor[of.currency] = self.settled_minor.get(of.currency, 0) + owed_minor
+        when, currency = self._at_s if at_s is None else at_s, of.currency
+        movement = Movement(when, of.order_no, moved, amount_minor, currency)
+        settled_minor = self.settled_minor.get(currency, 0)
+        self.settled_minor[currency] = settled_minor + SIGNS[moved] * amount_minor
         self.movements.append(movement)
         if self.on_movement is not None:
             self.on_movement(movement)

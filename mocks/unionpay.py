@@ -7,10 +7,11 @@ later. Not modelled: notices, pre-authorisation, that only a purchase of the sam
 limits by card or merchant, and how often a query may be sent.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import httpx
+from msgspec import structs
 
 from harness import draws
 from harness.answer import Answer
@@ -135,7 +136,7 @@ class Unionpay:
             return False
         terms = order.order.terms
         assert terms is not None
-        if declines(replace(terms, user=asked.payer)):
+        if declines(structs.replace(terms, user=asked.payer)):
             order.code = _DECLINED
             return False
         self.ledger.capture(terms)

@@ -82,16 +82,16 @@ class WechatAi:
 
     def _decide(self, asked: wire.Asked | wire.Refusal, guest: Guest) -> Reply:
         match asked:
-            case wire.Refusal():
-                return asked
-            case wire.KeyRequest():
-                return self._keys.current()
+            case wire.Transaction():
+                return self._transact(asked, guest)
             case wire.SessionRequest():
                 return self._open_session(asked, guest.arrived)
             case wire.RefreshRequest():
                 return self._refresh(asked, guest)
-            case wire.Transaction():
-                return self._transact(asked, guest)
+            case wire.KeyRequest():
+                return self._keys.current()
+            case wire.Refusal():
+                return asked
 
     def _open_session(self, asked: wire.SessionRequest, now: float) -> Reply:
         if asked.app_secret != self._app_secret:
@@ -117,7 +117,8 @@ class WechatAi:
     def _session(self, openid: str, method: str, now: float) -> wire.Session:
         _forget(self._sessions, now)
         _forget(self._refreshes, now)
-        token, refresh_token = (self._trail.token(wire.NAME) for _ in range(2))
+        token = self._trail.token(wire.NAME)
+        refresh_token = self._trail.token(wire.NAME)
         self._sessions[token] = _Issued(openid, method, now + self._lifetime_s)
         self._refreshes[refresh_token] = _Issued(openid, method, now + self._refresh_s)
         return wire.Session(token, openid, method, self._lifetime_s, refresh_token)
@@ -139,7 +140,7 @@ class WechatAi:
         order = wire.open_seal(key, asked.sealed)
         if isinstance(order, wire.Refusal):
             return order
-        if (order.openid, order.method) != (session.openid, session.method):
+        if order.openid != session.openid or order.method != session.method:
             self._note("a token of another user or method came with an order", guest)
             return wire.Refusal("TOKEN_MISMATCH", "the token is another user's or method's")
         entry = self._book(asked.operation, order)
@@ -167,7 +168,7 @@ class WechatAi:
         """The session takes its share of the overhead, every transaction the rest of it."""
         if isinstance(asked, wire.KeyRequest):
             return self._fetch_s
-        opens = isinstance(asked, wire.SessionRequest | wire.RefreshRequest)
+        opens = isinstance(asked, _OPENS_SESSION)
         part_s = session_s if opens else rest_s
         return part_s(self._desk.delays, key, self._overhead, self._share)
 
@@ -206,12 +207,13 @@ def _refusal(operation: wire.Operation, refused: Refused) -> wire.Refusal:
 
 
 def _receipt(entry: Entry) -> wire.Receipt:
+    terms = entry.terms
     return wire.Receipt(
         entry.order_no,
         f"wx{entry.number:010d}",
         _STATES[entry.state],
-        entry.terms.amount_minor if entry.terms else 0,
-        entry.terms.currency if entry.terms else "CNY",
+        terms.amount_minor if terms else 0,
+        terms.currency if terms else "CNY",
         entry.fee_minor,
         entry.refunded_minor,
     )
@@ -223,4 +225,5 @@ _STATES: dict[str, wire.State] = {
     "voided": "voided",
     "refunded": "refunded",
 }
+_OPENS_SESSION = (wire.SessionRequest, wire.RefreshRequest)
 _HEADERS = {"content-type": "application/json"}

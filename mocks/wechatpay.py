@@ -10,7 +10,7 @@ pay with coupons or enter a password, and keys that change while they are served
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import count
 
@@ -221,7 +221,7 @@ class Wechatpay:
             return Refused("ORDER_NOT_EXIST", "no order has this code")
         if code := _UNPAYABLE.get(trade.entry.state):
             return Refused(code, "the order is paid or closed")
-        if declines(replace(trade.terms, user=what.openid)):
+        if declines(structs.replace(trade.terms, user=what.openid)):
             return Refused("NOT_ENOUGH", "the user has no money")
         self.ledger.capture(trade.terms)
         trade.paid_s = self._clock.unix_s()

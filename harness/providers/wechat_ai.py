@@ -169,13 +169,13 @@ class SealingKey:
 
 
 def open_session(at: Endpoint, openid: str, method: str) -> Call[Session | Refusal]:
-    body = msgspec.json.encode(SessionRequest(at.key, openid, method))
+    body = _encode(SessionRequest(at.key, openid, method))
     request = request_of("POST", at.url(SESSION_PATH), _JSON, body)
     return Call(NAME, request, _decode_session)
 
 
 def refresh(at: Endpoint, refresh_token: str) -> Call[Session | Refusal]:
-    body = msgspec.json.encode(RefreshRequest(refresh_token))
+    body = _encode(RefreshRequest(refresh_token))
     request = request_of("POST", at.url(REFRESH_PATH), _JSON, body)
     return Call(NAME, request, _decode_session)
 
@@ -191,13 +191,13 @@ def transact(
     """Authorize, query, void or refund the order. Raises ValueError when it does not fit the
     seal, which is the caller's mistake."""
     envelope = _Envelope(
-        ver=ENVELOPE_VERSION,
-        call=operation,
-        seq=order.refund_no or order.order_no,
-        auth=_Auth(session_token),
-        seal=_Seal(key.key_id, base64.b64encode(seal(key.public_key, order)).decode()),
+        ENVELOPE_VERSION,
+        operation,
+        order.refund_no or order.order_no,
+        _Auth(session_token),
+        _Seal(key.key_id, base64.b64encode(seal(key.public_key, order)).decode()),
     )
-    body = msgspec.json.encode(envelope)
+    body = _encode(envelope)
     request = request_of("POST", at.url(RPC_PATH), _JSON, body)
     return Call(
         NAME, request, lambda status, _, body: _decode_receipt(order.order_no, status, body)
@@ -206,7 +206,7 @@ def transact(
 
 def seal(public_key: rsa.RSAPublicKey, order: Order) -> bytes:
     """RSAES-OAEP with SHA-256 and MGF1-SHA-256. The padding is fresh each time, as it must be."""
-    plain = msgspec.json.encode(order)
+    plain = _encode(order)
     if len(plain) > SEAL_LIMIT:
         raise ValueError(f"an order of {len(plain)} bytes does not fit the seal of {SEAL_LIMIT}")
     return public_key.encrypt(plain, _OAEP)
@@ -222,11 +222,11 @@ def decode_request(request: httpx.Request) -> Asked | Refusal:
         return KeyRequest()
     try:
         if path.endswith(SESSION_PATH) and request.method == "POST":
-            return msgspec.json.decode(request.content, type=SessionRequest)
+            return _decode_opening(request.content)
         if path.endswith(REFRESH_PATH) and request.method == "POST":
-            return msgspec.json.decode(request.content, type=RefreshRequest)
+            return _decode_refresh(request.content)
         if path.endswith(RPC_PATH) and request.method == "POST":
-            return _transaction(msgspec.json.decode(request.content, type=_Envelope))
+            return _transaction(_decode_envelope(request.content))
     except UNREADABLE as error:
         return Refusal("MALFORMED_REQUEST", str(error))
     return Refusal("MALFORMED_REQUEST", f"no such call: {request.method} {path}")
@@ -234,7 +234,7 @@ def decode_request(request: httpx.Request) -> Asked | Refusal:
 
 def open_seal(private_key: rsa.RSAPrivateKey, sealed: bytes) -> Order | Refusal:
     try:
-        return msgspec.json.decode(private_key.decrypt(sealed, _OAEP), type=Order)
+        return _decode_order(private_key.decrypt(sealed, _OAEP))
     except ValueError:
         # One message for every cause: an answer that tells them apart is a padding oracle.
         return Refusal("BAD_SEAL", "the sealed part cannot be opened")
@@ -245,13 +245,11 @@ def encode_reply(
 ) -> tuple[int, bytes]:
     """Status and body. Transactions answer 200 whatever happened, as the envelope carries it."""
     if isinstance(reply, Receipt):
-        return 200, msgspec.json.encode(_Reply(ENVELOPE_VERSION, sequence, "OK", data=reply))
+        return 200, _encode(_Reply(ENVELOPE_VERSION, sequence, "OK", data=reply))
     if not isinstance(reply, Refusal):
-        return 200, msgspec.json.encode(reply)
+        return 200, _encode(reply)
     status = {"MALFORMED_REQUEST": 400, "APP_UNKNOWN": 401}.get(reply.code, 200)
-    return status, msgspec.json.encode(
-        _Reply(ENVELOPE_VERSION, sequence, reply.code, reply.message)
-    )
+    return status, _encode(_Reply(ENVELOPE_VERSION, sequence, reply.code, reply.message))
 
 
 def encode_turned(
@@ -308,6 +306,11 @@ class _Reply(msgspec.Struct, omit_defaults=True):
     data: Receipt | None = None
 
 
+_encode = msgspec.json.Encoder().encode
+_decode_opening = msgspec.json.Decoder(SessionRequest).decode
+_decode_refresh = msgspec.json.Decoder(RefreshRequest).decode
+_decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_decode_order = msgspec.json.Decoder(Order).decode
 _JSON = {"content-type": "application/json", "accept": "application/json"}
 _ACCEPT = {"accept": "application/json"}
 _OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)

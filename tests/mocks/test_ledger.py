@@ -1,6 +1,5 @@
 """The books under any sequence of orders: money is never made, and a number means one thing."""
 
-from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from msgspec.structs import replace
 
 from harness.books import Movement
 from mocks.ledger import BLOCKED_PAYEE, BROKE_USER, Entry, Ledger, Refused, Terms
