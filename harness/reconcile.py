@@ -311,11 +311,10 @@ def _untold(belief: Belief, moved: Sequence[Movement]) -> Iterator[str]:
     for shown in belief.shown:
         if false := _false_then(shown, moved):
             yield f'the user was shown "{shown.claims}" at {shown.at_s:.3f} s, {false}'
-    if not belief.shown or belief.outcome in _TELLS_NOTHING:
+    last = belief.shown[-1].claims if belief.shown else belief.outcome
+    if last == belief.outcome or last in _TELLS_NOTHING or belief.outcome in _TELLS_NOTHING:
         return
-    last = belief.shown[-1].claims
-    same = last == belief.outcome or (last in NO_MONEY and belief.outcome in NO_MONEY)
-    if not same and last not in _TELLS_NOTHING:
+    if last not in NO_MONEY or belief.outcome not in NO_MONEY:
         yield f'the user was last shown "{last}", and the app holds it to be {belief.outcome}'
 
 
