@@ -6,6 +6,7 @@ is refused. Each provider's mock puts these answers into its own words.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -45,7 +46,8 @@ class Refused(msgspec.Struct, frozen=True, gc=False):
     why: str
 
 
-class Entry(msgspec.Struct):
+@dataclass(slots=True)
+class Entry:
     """One order. `terms` is None for a number that was voided before any payment came."""
 
     order_no: str
@@ -54,7 +56,7 @@ class Entry(msgspec.Struct):
     number: int
     """Of this entry in the books, from 0: what a provider's own transaction id is made from."""
     fee_minor: int = 0
-    refunds: dict[str, int] = {}
+    refunds: dict[str, int] = field(default_factory=dict)
     intent: str = ""
     """The turn whose call first named it, "ROUND.CONVERSATION.TURN"; "" where none was told."""
 

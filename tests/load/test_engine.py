@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import httpx
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.clock import VirtualClock, run
-from harness.flow.flow import Chat, Flow, World
+from harness.flow.flow import Chat, Flow, Span, World
 from harness.flow.inbox import Inbox
 from harness.load.engine import (
     BOOT,
@@ -18,6 +20,7 @@ from harness.load.engine import (
     Tally,
     open_schedule,
     quiet_gc,
+    record_turn,
     round_schedule,
     run_round,
 )
@@ -506,3 +509,24 @@ def test_tallies_add_up() -> None:
     both.add(other)
     assert (both.due, both.started, both.finished, both.failed, both.leaks) == (15, 15, 15, 0, 2)
     assert both.rows.flows == one.rows.flows + other.rows.flows
+
+
+_moments = st.floats(0, 2e6) | st.integers(0, 2**52).map(lambda halves: halves * 0.5e-9)
+
+
+@given(_moments, st.lists(_moments, min_size=4, max_size=4))
+def test_times_are_told_in_whole_nanoseconds_as_round_has_them(
+    origin: float, times: list[float]
+) -> None:
+    start, first_byte, first_token, end = times
+    flow = Flow(_arm(_one_second_turns).world, 0, 0, start, start, end, human=first_byte)
+    flow.spans.append(Span("pay", "bank", start, first_byte, first_token, end, 200, 1, None))
+    rows = Rows()
+    record_turn("only", flow, end, origin, rows.add)
+    [turn], [span] = rows.flows, rows.spans
+    told = span.start_s, span.first_byte_s, span.first_token_s, span.end_s
+    assert told == tuple(round((when - origin) * 1e9) / 1e9 for when in times)
+    answered = end - first_byte
+    assert (turn.due_s, turn.start_s, turn.end_s) == (told[0], told[0], told[3])
+    assert turn.response_ms == turn.service_ms == round((answered - start) * 1e6) / 1e3
+    assert turn.human_ms == round(first_byte * 1e6) / 1e3

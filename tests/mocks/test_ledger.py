@@ -1,5 +1,6 @@
 """The books under any sequence of orders: money is never made, and a number means one thing."""
 
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from msgspec.structs import replace
+from msgspec import structs
 
 from harness.books import Movement
 from mocks.ledger import BLOCKED_PAYEE, BROKE_USER, Entry, Ledger, Refused, Terms
@@ -65,7 +66,7 @@ def test_the_minimum_stops_mattering_at_16_67() -> None:
 
 
 def terms(order_no: str = "o-1", amount_minor: int = 100, **more: Any) -> Terms:
-    return replace(Terms(order_no, "ada", "card", amount_minor, "CNY", "tea-house"), **more)
+    return structs.replace(Terms(order_no, "ada", "card", amount_minor, "CNY", "tea-house"), **more)
 
 
 def test_a_number_that_was_voided_first_can_never_be_paid() -> None:

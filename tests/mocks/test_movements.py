@@ -1,10 +1,10 @@
 """The movements beside the books: which there are, when and whose, and that they are only added."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from harness import draws
 from harness.books import Movement
@@ -19,7 +19,7 @@ Act = Callable[[Ledger], object]
 
 
 def due(**changed: Any) -> Terms:
-    return replace(terms(amount_minor=5000), **changed)
+    return structs.replace(terms(amount_minor=5000), **changed)
 
 
 def opens(on: Ledger) -> object:
