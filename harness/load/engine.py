@@ -368,4 +368,4 @@ def _ms(seconds: float) -> float:
 
 _TO_WHOLE = 1.5 * 2.0**52
 """What it is added to is rounded as by `round`, to even where two are as near, at a tenth of the
-cost: up to 2**51, which is 26 days of nanoseconds. Beyond, the floats themselves are coarser."""
+cost: up to 2**51, which is 26 days of nanoseconds. Beyond, it is the even number next to it."""
