@@ -27,6 +27,9 @@ from harness.providers.lean import LeanRequest, LeanURL, NamedHeaders, Pairs
 
 T = TypeVar("T")
 
+Told = tuple[tuple[str, str], ...]
+"""Headers, each name with its value."""
+
 UNREADABLE = (ValueError, RecursionError)
 """What decoding foreign JSON can raise: broken UTF-8 and too deep nesting are no DecodeError."""
 
@@ -165,16 +168,18 @@ def request_of(
 ) -> httpx.Request:
     """The request that `httpx.Request(method, url, headers=headers, content=content)` makes, at a
     quarter of its cost: header values must be ASCII, and what httpx looks up is known here."""
-    body = content or b""
+    return request_with(method, url, tuple(headers.items()), content or b"")
+
+
+def request_with(method: str, url: httpx.URL, headers: Told, body: bytes) -> httpx.Request:
+    """The same of headers that are pairs already, for whoever has them ready."""
     length = len(body) if body or method in _HAS_BODY else None
-    named, raw = _head(url.netloc, tuple(headers.items()), length)
+    named, raw = _head(url.netloc, headers, length)
     return LeanRequest(method, url, NamedHeaders(named, "ascii", raw), body)
 
 
 @lru_cache(4096)
-def _head(
-    host: bytes, headers: tuple[tuple[str, str], ...], length: int | None
-) -> tuple[Mapping[str, str], Pairs]:
+def _head(host: bytes, headers: Told, length: int | None) -> tuple[Mapping[str, str], Pairs]:
     """All headers of a request by name, and as they are written. Most requests share them with
     others, their length too, as a story's bodies differ little."""
     told = [("Host", host.decode()), *headers]

@@ -48,7 +48,7 @@ class Schema(msgspec.Struct, frozen=True, gc=False):
     schema: msgspec.Raw
 
 
-class Ask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Ask(msgspec.Struct, frozen=True, gc=False):
     """What the client wants of a model.
 
     `tool_choice` is "auto", "none", "required", or the name of the one function to call.
@@ -64,6 +64,9 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     stream: bool = False
     include_usage: bool = False
     """OpenAI's wire tells the usage of a stream only when asked to."""
+
+    def __hash__(self) -> int:
+        return hash((self.model, self.tool_choice, self.stream))  # A Raw has no hash.
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False):

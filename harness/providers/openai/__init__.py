@@ -7,28 +7,31 @@ rules.py.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 import httpx
 import msgspec
 
 from harness.providers import sse
-from harness.providers.call import UNREADABLE, Call, Endpoint, request_of
+from harness.providers.call import UNREADABLE, Call, Endpoint, Told, request_with
 from harness.providers.chat import Ask, Reply, Served, Trouble
 from harness.providers.openai import got, said
 from harness.providers.openai.ask import (
     Choice,
+    Frame,
     FunctionName,
     Request,
     ToolChoice,
+    frame_of,
     read,
     schema_in_words,
     written,
 )
 from harness.providers.openai.rules import OPENAI as OPENAI_RULES
-from harness.providers.openai.rules import Rule, shape_trouble
+from harness.providers.openai.rules import Rule, due, shape_trouble
 from harness.providers.openai.said import OWN, Manner
 from harness.providers.problem import retry_after
 
@@ -69,26 +72,40 @@ class Dialect:
     HOSTS: tuple[str, ...] = ()
     KEY_HEADERS: tuple[str, ...] = ("authorization",)
 
+    # Questions of one kind differ in their messages only, so all else is written once.
+    _frame: Callable[[Ask], Frame] = field(init=False, repr=False, compare=False)
+    _headers: Callable[[str, bool], Told] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_frame", lru_cache(256)(self._frame_of))
+        object.__setattr__(self, "_headers", lru_cache(256)(self._headers_of))
+
     # Client side
 
     def chat(self, at: Endpoint, ask: Ask) -> Call[Reply]:
-        request = request_of(
-            "POST",
-            at.url(PATH),
-            {
-                **self.opens_with(at.key),
-                "content-type": "application/json",
-                "accept": "text/event-stream" if ask.stream else "application/json",
-            },
-            self._body(ask),
-        )
+        headers = self._headers(at.key, ask.stream)
+        request = request_with("POST", at.url(PATH), headers, self._body(ask))
         return Call(self.NAME, request, got.decode_reply)
 
     def opens_with(self, key: str) -> dict[str, str]:
         """The headers that carry a client's key."""
         return {"authorization": f"Bearer {key}"}
 
+    def _headers_of(self, key: str, stream: bool) -> Told:
+        return (
+            *self.opens_with(key).items(),
+            ("content-type", "application/json"),
+            ("accept", "text/event-stream" if stream else "application/json"),
+        )
+
     def _body(self, ask: Ask) -> bytes:
+        bare = Ask(
+            ask.model, (), tuple(ask.tools), ask.tool_choice, ask.schema, ask.max_tokens,
+            ask.stream, ask.include_usage,
+        )  # fmt: skip
+        return self._frame(bare).around(ask.messages)
+
+    def _frame_of(self, ask: Ask) -> Frame:
         wire = written(ask)
         if self.bound == "max_tokens":
             wire.max_tokens, wire.max_completion_tokens = wire.max_completion_tokens, None
@@ -98,8 +115,7 @@ class Dialect:
             wire.tool_choice = self._demand(ask)
         if not self.asks_usage:
             wire.stream_options = None
-        body = msgspec.json.encode(wire)
-        return b"%b,%b}" % (body[:-1], self.extra) if self.extra else body
+        return frame_of(wire, self.extra)
 
     def _demand(self, ask: Ask) -> Choice | ToolChoice:
         """That a tool is called. Who knows no such word is told the name of the only one."""
@@ -119,11 +135,12 @@ class Dialect:
         if len(body) > BODY_LIMIT:
             return Trouble(kind="too_large", message="The request is larger than the server takes.")
         try:
-            body.decode()  # What is kept unread in the shapes must be UTF-8 too.
+            if not body.isascii():
+                body.decode()  # What is kept unread in the shapes must be UTF-8 too.
             wire = _DECODER.decode(body)
         except UNREADABLE as error:
             return shape_trouble(error)
-        for rule in self.rules:
+        for rule in due(self.rules, wire):
             if trouble := rule(wire):
                 return trouble
         return read(wire)

@@ -100,20 +100,32 @@ class Request(msgspec.Struct, omit_defaults=True, gc=False):
     stream_options: StreamOptions | None = None
 
 
+class Frame(msgspec.Struct, frozen=True, gc=False):
+    """A request's JSON around its list of messages, and the messages that come first in it."""
+
+    before: bytes
+    after: bytes
+    first: tuple[WireMessage, ...] = ()
+
+    def around(self, messages: Sequence[Message]) -> bytes:
+        told = [*self.first, *_written_messages(messages)]
+        return b"%b%b%b" % (self.before, msgspec.json.encode(told), self.after)
+
+
+def frame_of(wire: Request, extra: bytes) -> Frame:
+    """What is around the messages of this request; `extra` are JSON members besides."""
+    before = b'{"model":%b,"messages":' % msgspec.json.encode(wire.model)
+    first, wire.messages = tuple(wire.messages), []
+    after = msgspec.json.encode(wire)[len(before) + len(b"[]") :]
+    return Frame(before, b"%b,%b}" % (after[:-1], extra) if extra else after, first)
+
+
 def written(ask: Ask) -> Request:
     """As OpenAI itself wants it."""
     schema, choice = ask.schema, ask.tool_choice
     return Request(
         model=ask.model,
-        messages=[
-            WireMessage(
-                message.role,
-                message.text or (None if message.tool_calls else ""),
-                _called(message.tool_calls) if message.tool_calls else None,
-                message.tool_call_id or None,
-            )
-            for message in ask.messages
-        ],
+        messages=_written_messages(ask.messages),
         tools=[
             WireTool(Function(tool.name, tool.description or None, tool.parameters))
             for tool in ask.tools
@@ -129,6 +141,18 @@ def written(ask: Ask) -> Request:
         stream=ask.stream or None,
         stream_options=StreamOptions(True) if ask.stream and ask.include_usage else None,
     )
+
+
+def _written_messages(messages: Sequence[Message]) -> list[WireMessage]:
+    return [
+        WireMessage(
+            message.role,
+            message.text or (None if message.tool_calls else ""),
+            _called(message.tool_calls) if message.tool_calls else None,
+            message.tool_call_id or None,
+        )
+        for message in messages
+    ]
 
 
 def _called(calls: Sequence[ToolCall]) -> list[Called]:
@@ -147,8 +171,8 @@ def schema_in_words(wire: Request) -> None:
 def read(wire: Request) -> Ask:
     choice = wire.tool_choice
     return Ask(
-        model=wire.model,
-        messages=[
+        wire.model,
+        [
             Message(
                 _ROLES[message.role],
                 text_of(message.content),
@@ -157,17 +181,17 @@ def read(wire: Request) -> Ask:
             )
             for message in wire.messages
         ],
-        tools=[
+        [
             Tool(tool.function.name, tool.function.description or "", tool.function.parameters)
-            for tool in wire.tools or ()
-        ],
-        tool_choice=choice.function.name
-        if isinstance(choice, ToolChoice)
-        else _MEANT.get(choice or "auto", "auto"),
-        schema=_schema(wire),
-        max_tokens=wire.max_completion_tokens or wire.max_tokens,
-        stream=bool(wire.stream),
-        include_usage=bool(wire.stream_options and wire.stream_options.include_usage),
+            for tool in wire.tools
+        ]
+        if wire.tools
+        else (),
+        choice.function.name if isinstance(choice, ToolChoice) else _MEANT[choice],
+        _schema(wire, wire.response_format) if wire.response_format else None,
+        wire.max_completion_tokens or wire.max_tokens,
+        bool(wire.stream),
+        bool(wire.stream_options and wire.stream_options.include_usage),
     )
 
 
@@ -185,9 +209,8 @@ def _calls(called: Sequence[Called]) -> tuple[ToolCall, ...]:
     )
 
 
-def _schema(wire: Request) -> Schema | None:
-    form = wire.response_format
-    if form is None or form.type == "text":
+def _schema(wire: Request, form: ResponseFormat) -> Schema | None:
+    if form.type == "text":
         return None
     if form.type == "json_schema" and form.json_schema:
         return Schema(form.json_schema.name, form.json_schema.schema)
@@ -205,7 +228,9 @@ def _choice(name: str) -> Choice | ToolChoice:
     return ToolChoice(FunctionName(name))
 
 
-_MEANT = {"none": "none", "auto": "auto", "required": "required", "any": "required"}
+_MEANT: dict[Choice | None, str] = {
+    None: "auto", "none": "none", "auto": "auto", "required": "required", "any": "required",
+}  # fmt: skip
 _ROLES: dict[str, Role] = {
     "system": "system",
     "developer": "system",

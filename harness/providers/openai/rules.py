@@ -43,6 +43,11 @@ def shape_trouble(error: Exception) -> Trouble:
     return bad(f"Invalid value for '{param}'.", param or None, "invalid_value")
 
 
+def due(rules: tuple[Rule, ...], wire: Request) -> tuple[Rule, ...]:
+    """Those of these rules that may refuse this request: most set no option."""
+    return _beside_options(rules) if _OPTIONS(wire) == _NONE_SET else rules
+
+
 # Rules
 
 
@@ -55,10 +60,7 @@ def some_tools(wire: Request) -> Trouble | None:
 
 
 def numbers_in_range(wire: Request) -> Trouble | None:
-    values = _NUMBERS(wire)
-    if values == _NONE_SET:
-        return None
-    for value, (name, low, high) in zip(values, _RANGES, strict=True):
+    for value, (name, low, high) in zip(_NUMBERS(wire), _RANGES, strict=True):
         if value is None or low <= value <= high:
             continue
         kind = "integer" if isinstance(value, int) and low == 1 else "decimal"
@@ -175,8 +177,7 @@ def tools_in_order(wire: Request) -> Trouble | None:
         if not _NAME.fullmatch(function.name):
             param = f"tools[{n}].function.name"
             return bad(f"Invalid '{param}': {_PATTERN}", param, "invalid_value")
-        wrong = breach(bytes(function.parameters)) if function.strict else ""
-        if wrong:
+        if function.strict and (wrong := breach(bytes(function.parameters))):
             param = f"tools[{n}].function.parameters"
             told = f"Invalid schema for function '{function.name}': {wrong}"
             return bad(told, param, "invalid_function_parameters")
@@ -229,6 +230,11 @@ def _object_breaches(
             )
 
 
+@lru_cache(64)
+def _beside_options(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    return tuple(rule for rule in rules if rule not in _OF_OPTIONS)
+
+
 def _empty(name: str) -> Trouble:
     message = f"Invalid '{name}': empty array. Expected an array with minimum length 1."
     return bad(message, name, "empty_array")
@@ -252,7 +258,12 @@ _RANGES = (
     ("frequency_penalty", -2, 2),
 )
 _NUMBERS = attrgetter(*(name for name, _, _ in _RANGES))
-_NONE_SET = (None,) * len(_RANGES)
+_OPTIONS = attrgetter("response_format", *(name for name, _, _ in _RANGES))
+_NONE_SET = (None,) * (1 + len(_RANGES))
+_OF_OPTIONS: frozenset[Rule] = frozenset({
+    numbers_in_range, one_answer, one_bound, a_schema_to_keep, json_mode_is_told, strict_schemas,
+})  # fmt: skip
+"""Those that have nothing to refuse where no option is set."""
 _WITHIN = ("items", "prefixItems", "anyOf", "oneOf", "allOf", "additionalProperties")
 _NO_CALL = (
     "Invalid parameter: messages with role 'tool' must be a response to a preceding message with "
