@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+Stream = httpx.SyncByteStream | httpx.AsyncByteStream
 Pairs = Sequence[tuple[bytes, bytes]]
 """Headers as they are written, each name with its value."""
 
@@ -73,15 +74,25 @@ class NamedHeaders(httpx.Headers):
 
 
 class LeanRequest(httpx.Request):
-    """A request whose headers are all there, host and length too, and whose body is at hand."""
+    """A request whose headers are all there, host and length too, and whose body is at hand; a
+    stream is made of it for whoever sends it through httpx."""
+
+    _stream: Stream | None = None
 
     def __init__(self, method: str, url: httpx.URL, headers: httpx.Headers, content: bytes) -> None:
         self.method = method
         self.url = url
         self.headers = headers
         self.extensions = {}
-        self.stream = httpx.ByteStream(content)
         self._content = content
+
+    @property
+    def stream(self) -> Stream:
+        return self._stream or httpx.ByteStream(self._content)
+
+    @stream.setter
+    def stream(self, stream: Stream) -> None:
+        self._stream = stream
 
 
 class LeanURL(httpx.URL):

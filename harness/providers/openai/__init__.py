@@ -189,7 +189,12 @@ OPENAI = Dialect("openai", HOSTS=("api.openai.com",))
 
 def bearer(request: httpx.Request) -> str:
     """The key in the authorization header, "" if none."""
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    return _borne(request.headers.get("authorization", ""))
+
+
+@lru_cache(1024)
+def _borne(authorization: str) -> str:
+    scheme, _, key = authorization.partition(" ")
     return key.strip() if scheme.lower() == "bearer" else ""
 
 

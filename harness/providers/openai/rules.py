@@ -154,7 +154,7 @@ def a_schema_to_keep(wire: Request) -> Trouble | None:
     param = "response_format.json_schema"
     if form.json_schema is None:
         return bad(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
-    if not _NAME.fullmatch(form.json_schema.name):
+    if not _is_name(form.json_schema.name):
         return bad(f"Invalid '{param}.name': {_PATTERN}", f"{param}.name", "invalid_value")
     return None
 
@@ -174,7 +174,7 @@ def strict_schemas(wire: Request) -> Trouble | None:
 def tools_in_order(wire: Request) -> Trouble | None:
     for n, tool in enumerate(wire.tools or ()):
         function = tool.function
-        if not _NAME.fullmatch(function.name):
+        if not _is_name(function.name):
             param = f"tools[{n}].function.name"
             return bad(f"Invalid '{param}': {_PATTERN}", param, "invalid_value")
         if function.strict and (wrong := breach(bytes(function.parameters))):
@@ -228,6 +228,11 @@ def _object_breaches(
                 f"In context={place}, 'required' is required to be supplied and to be an array "
                 f"including every key in properties. Missing '{name}'."
             )
+
+
+@lru_cache(1024)
+def _is_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None
 
 
 @lru_cache(64)
