@@ -70,4 +70,8 @@ AnyWish = Wish | RefundWish | SplitWish | QueryWish
 
 def major(amount_minor: int) -> str:
     """In major units with two decimals, as people and models write it: 4580 is "45.80"."""
-    return f"{amount_minor // 100}.{amount_minor % 100:02d}"
+    whole, cents = divmod(amount_minor, 100)
+    return f"{whole}.{_CENTS[cents]}"
+
+
+_CENTS = tuple(f"{cents:02d}" for cents in range(100))

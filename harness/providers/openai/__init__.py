@@ -31,7 +31,7 @@ from harness.providers.openai.ask import (
     written,
 )
 from harness.providers.openai.rules import OPENAI as OPENAI_RULES
-from harness.providers.openai.rules import Rule, due, shape_trouble
+from harness.providers.openai.rules import Rule, beside_options, sets_an_option, shape_trouble
 from harness.providers.openai.said import OWN, Manner
 from harness.providers.problem import retry_after
 
@@ -75,8 +75,10 @@ class Dialect:
     # Questions of one kind differ in their messages only, so all else is written once.
     _frame: Callable[[Ask], Frame] = field(init=False, repr=False, compare=False)
     _headers: Callable[[str, bool], Told] = field(init=False, repr=False, compare=False)
+    _usual_rules: tuple[Rule, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_usual_rules", beside_options(self.rules))
         object.__setattr__(self, "_frame", lru_cache(256)(self._frame_of))
         object.__setattr__(self, "_headers", lru_cache(256)(self._headers_of))
 
@@ -140,7 +142,7 @@ class Dialect:
             wire = _DECODER.decode(body)
         except UNREADABLE as error:
             return shape_trouble(error)
-        for rule in due(self.rules, wire):
+        for rule in self.rules if sets_an_option(wire) else self._usual_rules:
             if trouble := rule(wire):
                 return trouble
         return read(wire)

@@ -108,7 +108,9 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     first: tuple[WireMessage, ...] = ()
 
     def around(self, messages: Sequence[Message]) -> bytes:
-        told = [*self.first, *_written_messages(messages)]
+        told = _written_messages(messages)
+        if self.first:
+            told = [*self.first, *told]
         return b"%b%b%b" % (self.before, msgspec.json.encode(told), self.after)
 
 

@@ -43,9 +43,22 @@ def shape_trouble(error: Exception) -> Trouble:
     return bad(f"Invalid value for '{param}'.", param or None, "invalid_value")
 
 
-def due(rules: tuple[Rule, ...], wire: Request) -> tuple[Rule, ...]:
-    """Those of these rules that may refuse this request: most set no option."""
-    return _beside_options(rules) if _OPTIONS(wire) == _NONE_SET else rules
+def beside_options(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    """Those of these rules that may refuse a request which sets no option, as most do."""
+    return tuple(rule for rule in rules if rule not in _OF_OPTIONS)
+
+
+def sets_an_option(wire: Request) -> bool:
+    return not (
+        wire.response_format is None
+        and wire.max_completion_tokens is None
+        and wire.max_tokens is None
+        and wire.n is None
+        and wire.temperature is None
+        and wire.top_p is None
+        and wire.presence_penalty is None
+        and wire.frequency_penalty is None
+    )
 
 
 # Rules
@@ -235,11 +248,6 @@ def _is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-@lru_cache(64)
-def _beside_options(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
-    return tuple(rule for rule in rules if rule not in _OF_OPTIONS)
-
-
 def _empty(name: str) -> Trouble:
     message = f"Invalid '{name}': empty array. Expected an array with minimum length 1."
     return bad(message, name, "empty_array")
@@ -263,12 +271,10 @@ _RANGES = (
     ("frequency_penalty", -2, 2),
 )
 _NUMBERS = attrgetter(*(name for name, _, _ in _RANGES))
-_OPTIONS = attrgetter("response_format", *(name for name, _, _ in _RANGES))
-_NONE_SET = (None,) * (1 + len(_RANGES))
 _OF_OPTIONS: frozenset[Rule] = frozenset({
     numbers_in_range, one_answer, one_bound, a_schema_to_keep, json_mode_is_told, strict_schemas,
 })  # fmt: skip
-"""Those that have nothing to refuse where no option is set."""
+"""Those that refuse nothing where no option is set."""
 _WITHIN = ("items", "prefixItems", "anyOf", "oneOf", "allOf", "additionalProperties")
 _NO_CALL = (
     "Invalid parameter: messages with role 'tool' must be a response to a preceding message with "
