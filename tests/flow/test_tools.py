@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.flow.tools import TOOLS, read_wish
-from harness.flow.wish import AnyWish, QueryWish, RefundWish, SplitWish, Wish
+from harness.flow.wish import AnyWish, QueryWish, RefundWish, SplitWish, Wish, major
 from harness.providers.chat import ToolCall
 
 Arguments = dict[str, Any]
@@ -168,6 +168,11 @@ def test_an_amount_survives_the_way_through_the_model(name: str, amount_minor: i
     amount = f"{amount_minor // 100}.{amount_minor % 100:02d}"
     wish = _read(name, EXAMPLES[name][0] | {"amount": amount})
     assert getattr(wish, "amount_minor", None) == amount_minor
+
+
+@given(st.integers())
+def test_an_amount_is_written_with_two_decimals(amount_minor: int) -> None:
+    assert major(amount_minor) == f"{amount_minor // 100}.{amount_minor % 100:02d}"
 
 
 @settings(max_examples=50)

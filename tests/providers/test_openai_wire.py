@@ -1,6 +1,7 @@
 """The OpenAI wire in both roles: what one side writes is what the other side reads."""
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import AsyncIterator
 from itertools import pairwise
@@ -30,7 +31,8 @@ from harness.providers.chat import (
     ToolCall,
     Usage,
 )
-from harness.providers.openai import OPENAI, PATH
+from harness.providers.dialects import DIALECTS
+from harness.providers.openai import OPENAI, PATH, Dialect
 from harness.providers.openai.got import decode_reply, decode_stream
 from harness.providers.sse import decode_events
 from harness.transport import measure
@@ -164,6 +166,54 @@ def test_a_request_is_written_as_the_api_reads_it(case: str) -> None:
     assert request.headers["content-type"] == "application/json"
     assert request.headers["authorization"] == "Bearer a-key"
     assert json.loads(request.content) == on_the_wire
+
+
+KINDS: tuple[Ask, ...] = tuple(
+    replace(HI, **changed)
+    for changed in (
+        {},
+        {"model": 'm "[]"'},
+        {"tools": (TOOL,)},
+        {"tools": (replace(TOOL, parameters=CLOSED),)},
+        {"tools": (TOOL,), "tool_choice": "required"},
+        {"tools": (TOOL, replace(TOOL, name="find")), "tool_choice": "required"},
+        {"schema": Schema("s", OBJECT)},
+        {"schema": Schema("s", CLOSED)},
+        {"max_tokens": 9},
+        {"stream": True},
+        {"stream": True, "include_usage": True},
+    )
+)
+
+
+@pytest.mark.parametrize("dialect", [OPENAI, *DIALECTS], ids=lambda dialect: dialect.NAME)
+def test_a_request_is_the_same_whatever_was_asked_before(dialect: Dialect) -> None:
+    for messages in ([], [Message("user", "hi")], [Message("system", "[]"), Message("user", "€")]):
+        for kind in KINDS:
+            ask = replace(kind, messages=messages)
+            first = dataclasses.replace(dialect).chat(AT, ask).request
+            again = dialect.chat(AT, ask).request
+            assert (again.content, again.headers.raw) == (first.content, first.headers.raw)
+            told = json.loads(again.content)
+            assert told["messages"][len(told["messages"]) - len(messages) :] == [
+                {"role": message.role, "content": message.text} for message in messages
+            ]
+
+
+def test_tools_that_change_after_they_were_offered_are_offered_as_they_are() -> None:
+    tools = [TOOL]
+    ask = replace(HI, tools=tools)
+    before = json.loads(OPENAI.chat(AT, ask).request.content)["tools"]
+    tools.append(replace(TOOL, name="find"))
+    after = json.loads(OPENAI.chat(AT, ask).request.content)["tools"]
+    assert [len(before), len(after)] == [1, 2]
+
+
+def test_each_key_opens_with_itself() -> None:
+    for key in ("a-key", "another", "a-key"):
+        request = OPENAI.chat(Endpoint("http://model/v1", key), HI).request
+        assert request.headers["authorization"] == f"Bearer {key}"
+        assert OPENAI.key_of(request) == key
 
 
 @pytest.mark.parametrize("case", ASKS)
