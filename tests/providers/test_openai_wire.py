@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import json
+import pickle
 from collections.abc import AsyncIterator
 from itertools import pairwise
 
@@ -207,6 +208,12 @@ def test_tools_that_change_after_they_were_offered_are_offered_as_they_are() -> 
     tools.append(replace(TOOL, name="find"))
     after = json.loads(OPENAI.chat(AT, ask).request.content)["tools"]
     assert [len(before), len(after)] == [1, 2]
+
+
+@pytest.mark.parametrize("dialect", [OPENAI, *DIALECTS], ids=lambda dialect: dialect.NAME)
+def test_a_dialect_can_be_handed_to_another_process(dialect: Dialect) -> None:
+    dialect.chat(AT, HI)
+    assert pickle.loads(pickle.dumps(dialect)) == dialect
 
 
 def test_each_key_opens_with_itself() -> None:

@@ -43,6 +43,8 @@ ORGANIZATION = "org-mock"
 
 Answer = tuple[int, dict[str, str], bytes]
 """Status, headers and body."""
+Beginning = tuple[Told, Frame]
+"""All that is the same in requests of one kind: the headers, and what is around the messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,42 +74,35 @@ class Dialect:
     HOSTS: tuple[str, ...] = ()
     KEY_HEADERS: tuple[str, ...] = ("authorization",)
 
-    # Questions of one kind differ in their messages only, so all else is written once.
-    _frame: Callable[[Ask], Frame] = field(init=False, repr=False, compare=False)
-    _headers: Callable[[str, bool], Told] = field(init=False, repr=False, compare=False)
     _usual_rules: tuple[Rule, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_usual_rules", beside_options(self.rules))
-        object.__setattr__(self, "_frame", lru_cache(256)(self._frame_of))
-        object.__setattr__(self, "_headers", lru_cache(256)(self._headers_of))
 
     # Client side
 
     def chat(self, at: Endpoint, ask: Ask) -> Call[Reply]:
-        headers = self._headers(at.key, ask.stream)
-        request = request_with("POST", at.url(PATH), headers, self._body(ask))
+        bare = Ask(
+            ask.model, (), tuple(ask.tools), ask.tool_choice, ask.schema, ask.max_tokens,
+            ask.stream, ask.include_usage,
+        )  # fmt: skip
+        headers, frame = _once(self._begin, at.key, bare)
+        request = request_with("POST", at.url(PATH), headers, frame.around(ask.messages))
         return Call(self.NAME, request, got.decode_reply)
 
     def opens_with(self, key: str) -> dict[str, str]:
         """The headers that carry a client's key."""
         return {"authorization": f"Bearer {key}"}
 
-    def _headers_of(self, key: str, stream: bool) -> Told:
-        return (
+    def _begin(self, key: str, ask: Ask) -> Beginning:
+        headers = (
             *self.opens_with(key).items(),
             ("content-type", "application/json"),
-            ("accept", "text/event-stream" if stream else "application/json"),
+            ("accept", "text/event-stream" if ask.stream else "application/json"),
         )
+        return headers, self._frame(ask)
 
-    def _body(self, ask: Ask) -> bytes:
-        bare = Ask(
-            ask.model, (), tuple(ask.tools), ask.tool_choice, ask.schema, ask.max_tokens,
-            ask.stream, ask.include_usage,
-        )  # fmt: skip
-        return self._frame(bare).around(ask.messages)
-
-    def _frame_of(self, ask: Ask) -> Frame:
+    def _frame(self, ask: Ask) -> Frame:
         wire = written(ask)
         if self.bound == "max_tokens":
             wire.max_tokens, wire.max_completion_tokens = wire.max_completion_tokens, None
@@ -187,6 +182,13 @@ class Dialect:
 
 
 OPENAI = Dialect("openai", HOSTS=("api.openai.com",))
+
+
+@lru_cache(1024)
+def _once(begin: Callable[[str, Ask], Beginning], key: str, ask: Ask) -> Beginning:
+    """Questions of one kind differ in their messages only, so all else is made once. `begin` is
+    one dialect's own: bound methods are equal where they are of the same object."""
+    return begin(key, ask)
 
 
 def bearer(request: httpx.Request) -> str:
