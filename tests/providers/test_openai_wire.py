@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import json
 import pickle
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from itertools import pairwise
 
 import httpx
@@ -440,6 +440,72 @@ def test_a_stream_may_tell_its_usage_anywhere() -> None:
 def test_a_stream_that_the_wire_does_not_allow_is_malformed(why: str, body: bytes) -> None:
     with pytest.raises(Malformed):
         decode_stream(body)
+
+
+def events(*told: str) -> bytes:
+    return b"".join(f"data: {each}\n\n".encode() for each in (*told, "[DONE]"))
+
+
+def text_chunk(text: str, more: str = "") -> str:
+    """A chunk whose text is written so, well or not."""
+    choice = '{"index":0,"delta":{"content":"' + text + '"},"finish_reason":"stop"}'
+    return "{" + HEAD.decode() + more + ',"choices":[' + choice + "]}"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        (
+            text_chunk("a") + ",{" + HEAD.decode(),
+            text_chunk("b").removeprefix("{" + HEAD.decode() + ","),
+        ),
+        (text_chunk("a") + ",{", text_chunk("b")[1:]),
+        (text_chunk("a"), text_chunk("b") + text_chunk("c"), ""),
+        (text_chunk("a"), text_chunk("b\\"), text_chunk("nc")),
+        (text_chunk("a"), text_chunk("\\ud83d"), text_chunk("\\ude00")),
+        (text_chunk("a"), text_chunk("b"), text_chunk('c""d')),
+    ],
+)
+def test_each_event_is_a_chunk_of_its_own_whatever_they_make_together(told: Sequence[str]) -> None:
+    with pytest.raises(Malformed):
+        decode_stream(events(*told))
+
+
+@pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        ("stop", ""),
+        ("m", ',"delta":{"content":"m"}'),
+        ('a","content":"b', ""),
+        ('a","role":"assistant', ""),
+        ('a","reasoning":"b', ""),
+        ('a"},"delta":{"content":"a', ""),
+    ],
+)
+def test_chunks_that_are_alike_but_for_their_text_are_read_each(text: str, more: str) -> None:
+    alike = [text_chunk(each, more) for each in ("x", text, text, "y")]
+    assert outcome(alike) == outcome(unlike(alike)) != "Malformed"
+
+
+WRITTEN = st.text('"\\{},:nu0d83e €', max_size=8) | st.sampled_from(['","content":"', '"},{"'])
+
+
+@given(st.lists(st.text().map(lambda text: json.dumps(text)[1:-1]) | WRITTEN, max_size=5))
+def test_texts_in_a_stream_are_read_as_if_each_stood_alone(texts: list[str]) -> None:
+    alike = [text_chunk(text) for text in texts]
+    assert outcome(alike) == outcome(unlike(alike))
+
+
+def outcome(told: Sequence[str]) -> Reply | str:
+    try:
+        return decode_stream(events(*told))
+    except ProviderFault as fault:
+        return type(fault).__name__
+
+
+def unlike(told: Sequence[str]) -> list[str]:
+    """The same chunks, none like another: with a field that nobody reads."""
+    return [f'{{"obfuscation":{n},{each[1:]}' for n, each in enumerate(told)]
 
 
 @pytest.mark.parametrize(

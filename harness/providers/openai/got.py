@@ -112,9 +112,10 @@ def _reply(got: Sequence["_Got"], folded: _Folded) -> Reply:
 
 
 def _all_got(told: list[str]) -> Sequence["_Got"]:
-    """The chunks of a stream: read at once, and one by one only where something is wrong."""
+    """The chunks of a stream: read at once, and one by one only where something is wrong. Each is
+    held to be an object of its own: it stands in brackets, which two halves of one cannot close."""
     try:
-        got = _SOUND.decode(f"[{','.join(told)}]")
+        got = [each for (each,) in _SOUND.decode(f"[[{'],['.join(told)}]]")]
     except UNREADABLE:
         got = []
     return got if len(got) == len(told) else [_got(each) for each in told]
@@ -244,7 +245,7 @@ class _Sound(_Got, kw_only=True, gc=False):
     choices: Sequence[_SoundChoice]
 
 
-_SOUND = msgspec.json.Decoder(list[_Sound])
+_SOUND = msgspec.json.Decoder(list[tuple[_Sound]])
 
 
 class _Words(msgspec.Struct):

@@ -4,7 +4,7 @@ Source: the chat completion objects of the API reference and of openai-python 3.
 what the providers of the family add and leave out.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from harness.providers import sse
-from harness.providers.chat import Ask, Reply, Usage
+from harness.providers.chat import Ask, Reply, ToolCall, Usage
 from harness.providers.openai.ask import CalledFunction
 
 DONE = sse.encode_json(b"[DONE]")
@@ -71,7 +71,7 @@ def encode_stream(reply: Reply, pieces: Sequence[str], ask: Ask, manner: Manner)
         reply.id, reply.model, reply.created, [_DeltaChoice(_Delta())], none_yet,
         service_tier=_tier(manner),
     )  # fmt: skip
-    chunks = _framed(wire, _deltas(reply, pieces, manner))
+    chunks = _framed(wire, reply, pieces, manner)
     wire.choices = [_DeltaChoice(_Delta(), reply.finish)]
     if manner.usage_in == "finish":
         wire.usage = told
@@ -83,29 +83,36 @@ def encode_stream(reply: Reply, pieces: Sequence[str], ask: Ask, manner: Manner)
     return chunks
 
 
-def _framed(wire: "_Chunk", deltas: Iterable["_Delta"]) -> list[bytes]:
+def _framed(wire: "_Chunk", reply: Reply, pieces: Sequence[str], manner: Manner) -> list[bytes]:
     """A chunk for each delta. They share all else, which is encoded once, around an empty delta. No
     string within can be taken for that: a quote in JSON's strings is escaped."""
     head, mark, tail = _event(wire).partition(b'"delta":{}')
     head += mark[:-2]
-    encoded = _ENCODER.encode_lines(deltas).split(b"\n")
-    return [head + delta + tail for delta in encoded[:-1]]
+    before, after = head + b'{"content":', b"}" + tail
+    encode = _ENCODER.encode
+    opening = _Delta(role="assistant", content="", refusal=None if manner.full else UNSET)
+    chunks = [head + encode(opening) + tail]
+    if manner.thinks_in and reply.reasoning:
+        chunks += [head + encode(delta) + tail for delta in _thoughts(reply.reasoning, manner)]
+    chunks += [before + encode(piece) + after for piece in pieces]
+    if reply.tool_calls:
+        chunks += [head + encode(delta) + tail for delta in _call_parts(reply.tool_calls, manner)]
+    return chunks
 
 
 def _event(wire: "_Chunk") -> bytes:
     return sse.encode_json(_ENCODER.encode(wire))
 
 
-def _deltas(reply: Reply, pieces: Sequence[str], manner: Manner) -> Iterator["_Delta"]:
-    yield _Delta(role="assistant", content="", refusal=None if manner.full else UNSET)
-    if manner.thinks_in:
-        for at in range(0, len(reply.reasoning), THOUGHT):
-            delta = _Delta()
-            _think(delta, reply.reasoning[at : at + THOUGHT], manner)
-            yield delta
-    for piece in pieces:
-        yield _Delta(content=piece)
-    for index, call in enumerate(reply.tool_calls):
+def _thoughts(text: str, manner: Manner) -> Iterator["_Delta"]:
+    for at in range(0, len(text), THOUGHT):
+        delta = _Delta()
+        _think(delta, text[at : at + THOUGHT], manner)
+        yield delta
+
+
+def _call_parts(calls: Sequence[ToolCall], manner: Manner) -> Iterator["_Delta"]:
+    for index, call in enumerate(calls):
         first = call.arguments if manner.whole_calls else ""
         head = _DeltaCall(index, call.id, "function", _DeltaFunction(call.name, first))
         yield _Delta(tool_calls=[head])
