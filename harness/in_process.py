@@ -24,10 +24,11 @@ class InProcess(MeasuringTransport):
         """The whole call, as `measure` tells it."""
         start = clock.now()
         answer = self.decide(request)
-        if answer.times[-1] > start + patience_s or answer.ending == "silence":
+        ends = answer.times[-1]
+        if ends > start + patience_s or answer.ending == "silence":
             await clock.sleep_until(start + patience_s)
             return failed(start, clock.now(), out_of_patience(patience_s))
-        await clock.sleep_until(answer.times[-1])
+        await clock.sleep_until(ends)
         if answer.ending == "reset":
             return failed(start, clock.now(), f"ConnectionResetError: {RESET}", RESET)
         return _measured(answer, start, clock.now())
@@ -38,17 +39,16 @@ class InProcess(MeasuringTransport):
 
 
 def _measured(answer: Answer, start: float, end: float) -> Measured:
-    whole = len(answer.chunks) == 1
-    first_byte, first_token = (end, end) if whole else _firsts(answer, end)
+    chunks = answer.chunks
+    if len(chunks) == 1:
+        first_byte, first_token, body = end, end, chunks[0]
+    else:
+        first_byte, first_token = _firsts(answer, end)
+        first_byte, first_token = max(start, first_byte), max(start, first_token)
+        body = b"".join(chunks)
+    headers = NamedHeaders(answer.headers, "iso-8859-1")
     return Measured(
-        start,
-        max(start, first_byte),
-        max(start, first_token),
-        end,
-        answer.status,
-        NamedHeaders(answer.headers, "iso-8859-1"),
-        b"".join(answer.chunks),
-        told=answer.told,
+        start, first_byte, first_token, end, answer.status, headers, body, "", "", answer.told
     )
 
 

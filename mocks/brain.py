@@ -6,7 +6,7 @@ and no time.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Literal, get_args
 
@@ -15,6 +15,7 @@ import msgspec
 from harness.providers.chat import Ask, Finish, Reply, Tool, ToolCall, Usage
 from harness.providers.told import DrawKey
 from mocks.example import Json, example
+from mocks.figures import Reasoning
 from mocks.latency import Delays
 from mocks.profile import ModelProfile
 
@@ -58,7 +59,8 @@ def think(
     shown = tokens_of(text or "")
     for call in calls:
         shown += tokens_of(call.name + call.arguments)
-    reasoning = _reasoning(profile, key, delays)
+    thinks = profile.reasoning
+    reasoning = _reasoning(thinks, key, delays) if thinks else 0
     finish: Finish = "tool_calls" if calls else "stop"
     if asked.max_tokens is not None and shown > asked.max_tokens:
         text, calls, finish = (text or "")[: asked.max_tokens * CHARACTERS_A_TOKEN], (), "length"
@@ -71,12 +73,17 @@ def think(
         tool_calls=calls,
         finish=finish,
         usage=Usage(prompt, shown + reasoning, reasoning),
-        reasoning=_thought(reasoning) if profile.reasoning and profile.reasoning.shown else "",
+        reasoning=_thought(reasoning) if thinks and thinks.shown else "",
     )
 
 
 def tokens_of(text: str) -> int:
     return -(-len(text) // CHARACTERS_A_TOKEN)
+
+
+def tokens_of_all(texts: Iterable[str]) -> int:
+    """Each of which ends its last token."""
+    return sum([-(-len(text) // CHARACTERS_A_TOKEN) for text in texts])
 
 
 def facts_in(said: str) -> Mapping[str, str] | None:
@@ -112,21 +119,22 @@ def _answer(
 def _called(asked: Ask, said: str) -> tuple[Tool | None, Json]:
     """The tool that the wish asks for, and its arguments; where a call is demanded of any wish, an
     example of what the tool takes."""
-    if asked.tool_choice == "none" or asked.messages[-1].role == "tool":
+    choice, offered = asked.tool_choice, asked.tools
+    if not offered or choice == "none" or asked.messages[-1].role == "tool":
         return None, None
-    forced = asked.tool_choice not in ("auto", "required")
-    offered = [tool for tool in asked.tools if not forced or tool.name == asked.tool_choice]
+    if choice not in ("auto", "required"):
+        offered = [tool for tool in offered if tool.name == choice]
     for tool in offered:
         known = _WISHES.get(tool.name)
         wish = known.search(said) if known else None
         if wish is not None:
             return tool, _arguments(wish.groupdict(), said)
-    if offered and asked.tool_choice != "auto" and not _ours(offered):
+    if offered and choice != "auto" and not _ours(offered):
         return offered[0], example(offered[0].parameters, {})
     return None, None
 
 
-def _ours(tools: list[Tool]) -> bool:
+def _ours(tools: Sequence[Tool]) -> bool:
     """Our own tools are called for wishes that are understood, and never with invented sums."""
     return any(tool.name in _WISHES for tool in tools)
 
@@ -170,9 +178,8 @@ def _weakened(told: Json, profile: ModelProfile, key: DrawKey, delays: Delays) -
     return whole[: len(whole) * 2 // 3] if broken else whole
 
 
-def _reasoning(profile: ModelProfile, key: DrawKey, delays: Delays) -> int:
-    of = profile.reasoning
-    return round(delays.drawn_s(key, "reasoning", of.tokens_p50, of.tokens_p99)) if of else 0
+def _reasoning(of: Reasoning, key: DrawKey, delays: Delays) -> int:
+    return round(delays.drawn_s(key, "reasoning", of.tokens_p50, of.tokens_p99))
 
 
 def _thought(tokens: int) -> str:

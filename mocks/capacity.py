@@ -64,6 +64,7 @@ class Capacity:
         self._seed = seed
         self._provider = provider
         self._limits = limits or Limits.none()
+        self._slots = self._limits.slots
         self.bursts = self._limits.overload_every_s > 0
         """Whether anybody is refused by luck."""
         self._rounds = Rounds(began)
@@ -82,19 +83,17 @@ class Capacity:
         `luck` is its own uniform draw. A call that is not refused has used up its share."""
         if self.bursts and luck < self._overload_share(now, round_):
             return Turned("overloaded", self._limits.overload_lasts_s)
-        free_at, limits = self._free_at, self._limits
-        full = len(free_at) >= limits.slots and free_at[0] > now
-        if full and self._waiting(now) >= limits.queue:
+        free_at = self._free_at
+        full = len(free_at) >= self._slots and free_at[0] > now
+        if full and self._waiting(now) >= self._limits.queue:
             return Turned("overloaded", free_at[0] - now)
         requests, of_tokens = self._requests, self._tokens
-        if requests and not requests.holds(now, 1):
+        if requests is not None and not requests.takes(now, 1):
             return Turned("rate_limited", requests.full_enough_in_s(now, 1))
-        if of_tokens and not of_tokens.holds(now, tokens):
+        if of_tokens is not None and not of_tokens.takes(now, tokens):
+            if requests is not None:
+                requests.takes(now, -1)
             return Turned("rate_limited", of_tokens.full_enough_in_s(now, tokens), "tokens")
-        if requests:
-            requests.take(1)
-        if of_tokens:
-            of_tokens.take(tokens)
         return None
 
     def wait_s(self, now: float, service_s: float) -> float:
@@ -103,7 +102,7 @@ class Capacity:
         if free_at and free_at[0] <= now:
             heapq.heapreplace(free_at, now + service_s)
             return 0.0
-        if len(free_at) < self._limits.slots:
+        if len(free_at) < self._slots:
             heapq.heappush(free_at, now + service_s)
             return 0.0
         start = free_at[0]
@@ -139,32 +138,30 @@ class Bucket:
 
     def __init__(self, limit: int, window_s: float) -> None:
         self._limit = limit
+        self._full = float(limit)
         self._per_s = limit / window_s
-        self._level = float(limit)
+        self._level = self._full
         self._at = 0.0
 
-    def holds(self, now: float, amount: int) -> bool:
+    def takes(self, now: float, amount: int) -> bool:
+        """Whether it holds so much, which is then taken; a negative amount is given back."""
+        level = self._level
         if now > self._at:
-            self._fill(now)
-        return self._level + _SPECK >= amount
-
-    def take(self, amount: int) -> None:
-        """Of what it holds at the time that it was last asked at."""
-        self._level -= amount
+            level += (now - self._at) * self._per_s
+            if level > self._full:
+                level = self._full
+            self._at = now
+        holds = level + _SPECK >= amount
+        self._level = level - amount if holds else level
+        return holds
 
     def full_enough_in_s(self, now: float, amount: int) -> float:
         """An amount above the limit never fits; then this is until the bucket is full."""
-        if now > self._at:
-            self._fill(now)
+        self.takes(now, 0)
         return max(0.0, min(amount, self._limit) - self._level) / self._per_s
 
     def headroom(self, now: float) -> Headroom:
         if now > self._at:
-            self._fill(now)
+            self.takes(now, 0)
         limit, level = self._limit, self._level
         return Headroom(limit, int(level + _SPECK), (limit - level) / self._per_s)
-
-    def _fill(self, now: float) -> None:
-        level = self._level + (now - self._at) * self._per_s
-        self._level = level if level < self._limit else float(self._limit)
-        self._at = now

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 import httpx
 import msgspec
 
+from harness import draws
 from harness.answer import Answer
 from harness.clock import Clock
-from harness.providers.told import DrawKey, Told
+from harness.providers.told import DrawKey, Told, read_draw
 from harness.providers.trace import read_trace
 from mocks.capacity import Capacity, Turned
 from mocks.figures import Limits
@@ -85,9 +86,10 @@ class Desk:
 
     def arrive(self, request: httpx.Request) -> Guest:
         trace = read_trace(request)
-        key = self.delays.key(request, trace)
-        path, began = request.url.path, self._stopwatch()
-        return Guest(self.clock.now(), key, request.method, path, began, trace)
+        key = read_draw(request) or self.delays.key(request, trace)
+        # Apart from the clock, which may stand still while a call is decided.
+        began = time.perf_counter() if self._real else 0.0
+        return Guest(self.clock.now(), key, request.method, request.url.path, began, trace)
 
     def turned_away(self, guest: Guest, tokens: int = 0) -> Turned | None:
         """Whoever is turned away is not to be served: nothing of what was asked may be done."""
@@ -144,21 +146,15 @@ class Desk:
         chunks: Sequence[bytes],
     ) -> Answer:
         """With what was meant, which is also written into the journal."""
-        injected_ms = round((queue_s + delay_s) * 1e6) / 1e3
-        queue_ms = round(queue_s * 1e6) / 1e3 if queue_s else 0.0
+        injected_ms = draws.milliseconds(queue_s + delay_s)
+        queue_ms = draws.milliseconds(queue_s) if queue_s else 0.0
+        work_ms = draws.milliseconds(time.perf_counter() - guest.began) if self._real else 0.0
         served = Served(
             self._provider, guest.key, guest.method, guest.path, guest.arrived,
-            injected_ms, queue_ms, self._work_ms(guest), status, guest.trace,
+            injected_ms, queue_ms, work_ms, status, guest.trace,
         )  # fmt: skip
         self._journal.append(served)
         if len(chunks) == 1 and chunks[0]:
             headers = {**headers, "content-length": str(len(chunks[0]))}
         told = Told(injected_ms, queue_ms, leaks)
         return Answer(status, headers, times, chunks, told, served)
-
-    def _work_ms(self, guest: Guest) -> float:
-        return round((time.perf_counter() - guest.began) * 1e6) / 1e3 if self._real else 0.0
-
-    def _stopwatch(self) -> float:
-        """Apart from the clock, which may stand still while a call is decided."""
-        return time.perf_counter() if self._real else 0.0

@@ -143,7 +143,9 @@ class Host:
         self.setting.trail.opens(A_MODEL, KEY)
         self._models: dict[str, Model] = {}
         self._mocks = {
-            lane: _Placed(config.pay[lane].provider, mock, mock.ledger)
+            lane: _Placed(
+                config.pay[lane].provider, key_of(config.pay[lane].provider), mock, mock.ledger
+            )
             for lane, mock in self.payments.items()
         }
         self._networks: dict[str, Network] = {}
@@ -180,9 +182,9 @@ class Host:
         """Whether there is such a mock. Models and gateways are made when they are asked first:
         most worlds ask few of them."""
         if name in self.config.gateways:
-            self._mocks[name] = _Placed(name, self._gateway(name))
+            self._mocks[name] = _Placed(name, key_of(name), self._gateway(name))
         elif name in _MODELS:
-            self._mocks[name] = _Placed(name, self._model(name))
+            self._mocks[name] = _Placed(name, key_of(name), self._model(name))
         return name in self._mocks
 
     def _model(self, provider: str) -> Model:
@@ -209,15 +211,16 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """One mock: whose it is, and its books, where money moves there."""
+    """One mock: whose it is, what opens it, and its books, where money moves there."""
 
     provider: str
+    key: str
     mock: Mock
     ledger: Ledger | None = None
 
 
 def _arrived(setting: Setting, at: _Placed, request: httpx.Request) -> Answer:
-    setting.trail.look(at.provider, key_of(at.provider), request)
+    setting.trail.look(at.provider, at.key, request)
     if at.ledger is not None:
         at.ledger.hear(read_draw(request), setting.clock.now())
     return at.mock.decide(request)

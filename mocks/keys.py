@@ -44,7 +44,8 @@ class KeyRing:
         if named is None:
             return None
         age, index = self._age(), int(named[1])
-        known = self._index(age - self._overlap_s) <= index <= self._index(age)
+        current = self._index(age)
+        known = index == current or self._index(age - self._overlap_s) <= index < current
         return private_key(index) if known else None
 
     def rotate(self, key_id: str) -> None:
@@ -78,6 +79,7 @@ def public_pem(index: int) -> str:
     return _public_pem(index % PAIRS)
 
 
+@cache
 def _private_key(index: int) -> rsa.RSAPrivateKey:
     return pair(f"seals {index}", wire.KEY_BITS)
 

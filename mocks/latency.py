@@ -85,5 +85,4 @@ class Delays:
 
     def luck(self, key: DrawKey, what: str) -> float:
         """A uniform draw of its own for this call and question."""
-        place = (key.round, key.conversation, key.turn, key.attempt, key.stage)
-        return self._uniform(*place, what)
+        return self._uniform(key.round, key.conversation, key.turn, key.attempt, key.stage, what)

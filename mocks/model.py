@@ -25,11 +25,11 @@ from harness.providers.chat import (
     Served,
     Trouble,
 )
-from mocks.brain import think, tokens_of
+from mocks.brain import think, tokens_of_all
 from mocks.capacity import Outages, Turned
 from mocks.desk import Desk, Guest
 from mocks.faults.models import bent
-from mocks.figures import ColdSchema, Price
+from mocks.figures import ColdSchema, KeepAlive, Price
 from mocks.leaks import count_in_all
 from mocks.profile import ModelProfile
 from mocks.setting import Setting
@@ -94,7 +94,7 @@ class Model:
 
     def decide(self, request: httpx.Request) -> Answer:
         guest = self._desk.arrive(request)
-        wire = self._spoken(request)
+        wire = self._spoken(request) if self._second else self._wire
         if trouble := unauthorized(wire, request, self._key):
             return refuse(self._desk, wire, guest, trouble)
         if listed := list_models(self._desk, wire, guest, request, self._models):
@@ -125,7 +125,7 @@ class Model:
         if of is None:
             return no_such_model(asked.model)
         texts, desk = [message.text for message in asked.messages], of.desk
-        prompt = sum(map(tokens_of, texts))
+        prompt = tokens_of_all(texts)
         if turned := desk.turned_away(guest, prompt):
             return trouble_of(turned)
         created = int(desk.clock.unix_s())
@@ -133,7 +133,7 @@ class Model:
         reply = bent(self._setting, self._wire.NAME, guest.key, asked, thought)
         first_s, whole_s = self._times(asked, of, guest, reply)
         queue_s = desk.capacity.wait_s(guest.arrived, whole_s)
-        leaks = count_in_all(texts)
+        leaks, alive = count_in_all(texts), of.profile.keep_alive
         if leaks:
             what = "a secret was in a prompt" if leaks == 1 else f"{leaks} secrets were in a prompt"
             self._setting.trail.note(self._wire.NAME, what, guest.key, "no secret")
@@ -143,7 +143,7 @@ class Model:
             queue_s + first_s,
             queue_s + whole_s,
             leaks,
-            _alive_s(of.profile, queue_s + (first_s if asked.stream else whole_s)),
+            _alive_s(alive, queue_s + (first_s if asked.stream else whole_s)) if alive else (),
             _room(desk, guest),
         )
 
@@ -295,10 +295,8 @@ def _room(desk: Desk, guest: Guest) -> Room:
     return capacity.requests(guest.arrived), capacity.tokens(guest.arrived)
 
 
-def _alive_s(profile: ModelProfile, until_s: float) -> Sequence[float]:
-    if profile.keep_alive is None:
-        return ()
-    every_s = profile.keep_alive.after_ms / 1e3
+def _alive_s(alive: KeepAlive, until_s: float) -> Sequence[float]:
+    every_s = alive.after_ms / 1e3
     return [every_s * n for n in range(1, 1 + int(until_s / every_s))]
 
 

@@ -100,26 +100,26 @@ class Trail:
             carried += _pairs(carried)
         if provider in PAYMENTS:
             carried += "\n" + request.content.decode("latin-1")
-        for hint, whole, whose, what in self._marks_for(provider, key):
+        marks = self._marks.get((provider, key))
+        if marks is None:
+            marks = self._marks[provider, key] = self._marks_for(provider, key)
+        for hint, whole, whose, what in marks:
             if hint in carried and whole.search(carried):
                 self.note(whose, f"{what} came to {provider}", read_draw(request))
 
     def _marks_for(self, provider: str, key: str) -> list["_Mark"]:
         """What is looked for at that provider."""
-        marks = self._marks.get((provider, key))
-        if marks is None:
-            tokens = [
-                _Mark(prefix, _token(prefix), whose, f"a token of {whose}")
-                for whose, prefix in TOKEN_PREFIXES.items()
-                if whose != provider
-            ]
-            keys = [
-                _Mark(known, _word(known), whose, f"the key of {whose}")
-                for known, whose in self._keys.items()
-                if known != key
-            ]
-            marks = self._marks[provider, key] = tokens + keys
-        return marks
+        tokens = [
+            _Mark(prefix, _token(prefix), whose, f"a token of {whose}")
+            for whose, prefix in TOKEN_PREFIXES.items()
+            if whose != provider
+        ]
+        keys = [
+            _Mark(known, _word(known), whose, f"the key of {whose}")
+            for known, whose in self._keys.items()
+            if known != key
+        ]
+        return tokens + keys
 
 
 class _Mark(NamedTuple):

@@ -245,7 +245,7 @@ def encode_reply(
 ) -> tuple[int, bytes]:
     """Status and body. Transactions answer 200 whatever happened, as the envelope carries it."""
     if isinstance(reply, Receipt):
-        return 200, _encode(_Reply(ENVELOPE_VERSION, sequence, "OK", data=reply))
+        return 200, _encode(_Reply(ENVELOPE_VERSION, sequence, "OK", "", reply))
     if not isinstance(reply, Refusal):
         return 200, _encode(reply)
     status = {"MALFORMED_REQUEST": 400, "APP_UNKNOWN": 401}.get(reply.code, 200)
