@@ -74,7 +74,7 @@ def microseconds(seconds: float) -> float:
     """Rounded to a whole microsecond, so that a last-bit difference between two machines'
     logarithms cannot reach a recorded time."""
     micros = seconds * 1e6
-    if -_FAR < micros < _FAR:
+    if _LEAST < micros < _MOST:
         return (micros + _TO_WHOLE - _TO_WHOLE) / 1e6
     return round(micros) / 1e6
 
@@ -82,14 +82,16 @@ def microseconds(seconds: float) -> float:
 def milliseconds(seconds: float) -> float:
     """The same, in milliseconds."""
     micros = seconds * 1e6
-    if -_FAR < micros < _FAR:
+    if _LEAST < micros < _MOST:
         return (micros + _TO_WHOLE - _TO_WHOLE) / 1e3
     return round(micros) / 1e3
 
 
-_FAR, _TO_WHOLE = 2.0**51, 1.5 * 2.0**52
-"""What is nearer than the first and added to the second is rounded as by `round`, to even where two
-are as near, at a tenth of the cost."""
+_TO_WHOLE = 1.5 * 2.0**52
+"""What it is added to is rounded as by `round`, to even where two are as near, at a tenth of the
+cost."""
+_LEAST, _MOST = -(2.0**51), 2.0**51
+"""Between them that is so."""
 _NOTHING = blake2b(digest_size=8)
 """A digest of nothing yet: to copy one is faster than to make one."""
 _BITS = Struct("<Q")

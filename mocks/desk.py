@@ -130,7 +130,8 @@ class Desk:
     ) -> Answer:
         """Each chunk at its time, in seconds after the arrival; the response begins with the first.
         The caller has asked `capacity` for the wait already: it is part of the times."""
-        leave = [guest.arrived + time for time in times]
+        arrived = guest.arrived
+        leave = [arrived + time for time in times]
         delay_s = times[-1] - queue_s
         return self._told(guest, queue_s, delay_s, 200, headers, leaks, leave, chunks)
 

@@ -103,9 +103,9 @@ class Trail:
         marks = self._marks.get((provider, key))
         if marks is None:
             marks = self._marks[provider, key] = self._marks_for(provider, key)
-        for hint, whole, whose, what in marks:
-            if hint in carried and whole.search(carried):
-                self.note(whose, f"{what} came to {provider}", read_draw(request))
+        for mark in marks:
+            if mark.hint in carried and mark.whole.search(carried):
+                self.note(mark.whose, f"{mark.what} came to {provider}", read_draw(request))
 
     def _marks_for(self, provider: str, key: str) -> list["_Mark"]:
         """What is looked for at that provider."""

@@ -13,7 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import draws
-from harness.draws import between_0_and_1, exponential, lognormal, microseconds, uniform
+from harness.draws import (
+    between_0_and_1,
+    exponential,
+    lognormal,
+    microseconds,
+    milliseconds,
+    uniform,
+)
 
 Key = tuple[int | str, ...]
 
@@ -163,6 +170,12 @@ def test_an_exponential_is_its_quantile(u: float, mean: float, value: float) -> 
 )
 def test_microseconds_round_to_the_nearest(seconds: float, rounded: float) -> None:
     assert microseconds(seconds) == rounded
+
+
+@given(st.floats(-1e12, 1e12) | st.integers(-10_000, 10_000).map(lambda half: half / 2e6))
+def test_rounding_is_that_of_round_whatever_the_size(seconds: float) -> None:
+    assert microseconds(seconds) == round(seconds * 1e6) / 1e6
+    assert milliseconds(seconds) == round(seconds * 1e6) / 1e3
 
 
 @given(st.floats(0, 1e5))

@@ -162,6 +162,19 @@ def test_the_limit_that_was_reached_is_named_and_takes_nothing() -> None:
     assert tokens and (tokens.limit, tokens.remaining) == (100, 0)
 
 
+@given(st.floats(0, 1e4, exclude_min=True), st.integers(1, 1000))
+def test_who_asks_for_too_many_tokens_leaves_the_requests_as_they_were(
+    now: float, limit: int
+) -> None:
+    asked, spared = (
+        Capacity(1, "any", limits(requests=limit, tokens=10, window_s=77.7)) for _ in range(2)
+    )
+    for capacity in (asked, spared):
+        assert capacity.turned_away(now / 3, NO_LUCK, 0) is None
+    asked.turned_away(now, NO_LUCK, 11)
+    assert asked.requests(now) == spared.requests(now)
+
+
 # Bursts of overload
 
 BURSTY = limits(overload_every_s=100.0, overload_lasts_s=10.0, overload_share=0.5)
