@@ -60,7 +60,7 @@ def _cards(text: str) -> int:
 
 def _may_hold_secret(text: str) -> bool:
     # Not over a generator, which takes longer than all the looks.
-    return any(map(text.__contains__, _HINTS))
+    return [hint for hint in _HINTS if hint in text] != []
 
 
 def _may_hold_card(text: str) -> bool:

@@ -43,7 +43,7 @@ Room = tuple[Headroom | None, Headroom | None]
 NO_LIMITS: Room = (None, None)
 
 
-class Plan(msgspec.Struct, frozen=True):
+class Plan(msgspec.Struct, frozen=True, gc=False):
     """One answer and its times, in seconds after the call's arrival: the wait for a slot, the
     first token, the whole."""
 

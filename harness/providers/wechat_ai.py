@@ -60,7 +60,7 @@ RefusalCode = Literal[
 ]
 
 
-class SessionRequest(msgspec.Struct, frozen=True):
+class SessionRequest(msgspec.Struct, frozen=True, gc=False):
     """A session for this user, paying by this method."""
 
     app_secret: str
@@ -71,7 +71,7 @@ class SessionRequest(msgspec.Struct, frozen=True):
         return f"SessionRequest({self.openid}, {self.method})"
 
 
-class RefreshRequest(msgspec.Struct, frozen=True):
+class RefreshRequest(msgspec.Struct, frozen=True, gc=False):
     """Another session in place of the one that this token came with. It is good for one use."""
 
     refresh_token: str
@@ -80,7 +80,7 @@ class RefreshRequest(msgspec.Struct, frozen=True):
         return "RefreshRequest()"
 
 
-class Session(msgspec.Struct, frozen=True):
+class Session(msgspec.Struct, frozen=True, gc=False):
     session_token: str
     openid: str
     method: str
@@ -95,7 +95,7 @@ class KeyRequest(msgspec.Struct, frozen=True):
     """The current public key; it needs no credentials."""
 
 
-class PublicKey(msgspec.Struct, frozen=True):
+class PublicKey(msgspec.Struct, frozen=True, gc=False):
     """`expires_in_s`: until this key is no longer accepted, its overlap included."""
 
     key_id: str
@@ -103,7 +103,7 @@ class PublicKey(msgspec.Struct, frozen=True):
     expires_in_s: float
 
 
-class Order(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+class Order(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
     """The sealed part of every transaction. Its names are short so that it fits one RSA block.
 
     `amount` is in minor units; for a refund it is the amount to give back under `refund_no`. A leg
@@ -121,7 +121,7 @@ class Order(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     bill_total: int = 0
 
 
-class Transaction(msgspec.Struct, frozen=True):
+class Transaction(msgspec.Struct, frozen=True, gc=False):
     """An envelope as the server meets it, its seal still closed."""
 
     operation: Operation
@@ -137,7 +137,7 @@ class Transaction(msgspec.Struct, frozen=True):
 Asked = SessionRequest | RefreshRequest | KeyRequest | Transaction
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """Where an order stands after a transaction. `fee_minor` is what the merchant pays for it."""
 
     order_no: str
@@ -149,7 +149,7 @@ class Receipt(msgspec.Struct, frozen=True):
     refunded_minor: int = 0
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class Refusal(msgspec.Struct, frozen=True, gc=False):
     """The provider's rules forbid it. This is an answer, not a fault."""
 
     code: RefusalCode
@@ -269,17 +269,17 @@ def public_pem(key: rsa.RSAPublicKey) -> str:
 # The shapes on the wire
 
 
-class _Auth(msgspec.Struct):
+class _Auth(msgspec.Struct, gc=False):
     session_token: str
 
 
-class _Seal(msgspec.Struct):
+class _Seal(msgspec.Struct, gc=False):
     key_id: str
     data: str
     alg: Literal["RSA-OAEP-256"] = "RSA-OAEP-256"
 
 
-class _Envelope(msgspec.Struct):
+class _Envelope(msgspec.Struct, gc=False):
     ver: str
     call: Operation
     seq: str
@@ -287,18 +287,18 @@ class _Envelope(msgspec.Struct):
     seal: _Seal
 
 
-class _Verdict(msgspec.Struct):
+class _Verdict(msgspec.Struct, gc=False):
     """What tells a refusal, which comes in an envelope, from a session, which does not."""
 
     ret: str = ""
 
 
-class _Turned(msgspec.Struct):
+class _Turned(msgspec.Struct, gc=False):
     ret: str = ""
     code: str = ""
 
 
-class _Reply(msgspec.Struct, omit_defaults=True):
+class _Reply(msgspec.Struct, omit_defaults=True, gc=False):
     ver: str
     seq: str
     ret: str
