@@ -79,7 +79,6 @@ def public_pem(index: int) -> str:
     return _public_pem(index % PAIRS)
 
 
-@cache
 def _private_key(index: int) -> rsa.RSAPrivateKey:
     return pair(f"seals {index}", wire.KEY_BITS)
 
