@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import partial
+from types import coroutine
 from typing import Any, Literal, Protocol, TypeVar
 
 from harness.alarm import Alarm, kernel_has_timers
@@ -36,7 +37,7 @@ class Clock(Protocol):
     def unix_s(self) -> float:
         """The time of day, in seconds since 1970."""
 
-    async def sleep_until(self, when: float) -> None:
+    def sleep_until(self, when: float) -> Awaitable[None]:
         """Return at `when` or later, never earlier."""
 
 
@@ -45,28 +46,28 @@ class VirtualClock:
 
     name: ClockName = "virtual"
 
-    def __init__(self) -> None:
-        self._loop: VirtualLoop | None = None
+    _loop: VirtualLoop
+    """Kept, as to ask for it is a system call, and a turn would make forty."""
 
     def now(self) -> float:
-        loop = self._loop
-        if loop is None or loop.over:
-            loop = self._running()
-        return loop.now_s
+        try:
+            return self._loop.now_s
+        except AttributeError:  # None is kept yet, or one that is closed: that has no time.
+            return self._running().now_s
 
     def unix_s(self) -> float:
         """Every run begins on the same day."""
         return VIRTUAL_DAY_S + self.now()
 
-    async def sleep_until(self, when: float) -> None:
-        loop = self._loop
-        if loop is None or loop.over:
-            loop = self._running()
-        while loop.now_s < when:
-            await Wait(loop, when)
+    @coroutine  # An `async def` would need a generator more to yield to the loop.
+    def sleep_until(self, when: float) -> Generator[Wait, None, None]:
+        if self.now() < when:
+            loop = self._loop
+            yield Wait(loop, when)
+            while loop.now_s < when:
+                yield Wait(loop, when)
 
     def _running(self) -> VirtualLoop:
-        """The loop, kept: to ask for it is a system call, and a turn would make forty."""
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop), "the virtual clock goes on a virtual loop alone"
         self._loop = loop

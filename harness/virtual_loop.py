@@ -11,15 +11,17 @@ import asyncio
 import math
 import selectors
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
+from contextvars import Context
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, NoReturn, TypeVar, TypeVarTuple, Unpack
+
+import msgspec
 
 if TYPE_CHECKING:
     import socket
     from collections import deque
     from concurrent.futures import Executor
-    from contextvars import Context
 
     from _typeshed import FileDescriptorLike
 
@@ -42,11 +44,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     _ready: deque[asyncio.Handle | Wait]  # asyncio's: what the next turn is to run
     _stopping: bool  # asyncio's too
+    _closed: bool  # and so is this
 
     def __init__(self, *, start_ns: int = 0) -> None:
-        self.over = False
-        """It is closed, and its time with it."""
-        self._set_time(start_ns)
+        self._now_ns = start_ns
+        self.now_s = start_ns / 1e9
+        """Once it is closed it has none."""
         self._timers: list[tuple[float, int, asyncio.TimerHandle | Wait]] = []
         """A heap; the number tells timers of one time apart."""
         self._timers_set = 0
@@ -57,16 +60,17 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(_NeverWaits())
 
     def time(self) -> float:
-        return self.now_s
+        return self._now_ns / 1e9
 
     def run_forever(self) -> None:
         self._thread = threading.get_ident()
         super().run_forever()
 
     def close(self) -> None:
-        self.over = True
-        self._timers.clear()
-        super().close()
+        if not self._closed:
+            super().close()
+            self._timers.clear()
+            del self.now_s
 
     def call_soon(
         self,
@@ -74,7 +78,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.Handle:
-        if self.over:
+        if self._closed:
             return super().call_soon(callback, *args, context=context)  # which raises
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)
@@ -102,7 +106,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         one, so that every positive wait makes progress however close the deadline."""
         wait_s = when - self.now_s
         if wait_s > 0:
-            self._set_time(self._now_ns + (round(wait_s * 1e9) or 1))
+            self._now_ns += round(wait_s * 1e9) or 1
+            self.now_s = self._now_ns / 1e9
 
     def call_soon_threadsafe(
         self,
@@ -140,28 +145,28 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         raise Deadlock(_NO_NETWORK.format(where=address))
 
     def _run_once(self) -> None:
-        """A turn of the loop, in place of asyncio's: the time moves on if nothing is ready, and
-        what is ready or due by then is run; what that makes ready is for the next turn."""
+        """Turns of the loop until it is to stop, in place of one of asyncio's. In each the time
+        moves on if nothing is ready, and what is ready or due by then is run; what that makes ready
+        is for the next turn."""
         ready, timers = self._ready, self._timers
-        if self._strays:
-            self._strays = False  # The loop is turned a few times more, to end its tasks.
-            raise Deadlock(_STRAY)
-        if not ready and not self._stopping:
-            self.jump(self._next())
-        due_s = self._due_s
-        while timers and timers[0][0] < due_s:
-            ready.append(heappop(timers)[2])
-        for _ in range(len(ready)):
-            handle = ready.popleft()
-            if not handle._cancelled:
-                handle._run()
-
-    def _set_time(self, now_ns: int) -> None:
-        self._now_ns = now_ns
-        self.now_s = now_s = now_ns / 1e9
-        # A timer is run a tick early, as asyncio does it: one that is due between two times that
-        # there are would wait for ever.
-        self._due_s = now_s + (1e-9 if now_ns < _FINE_NS else math.ulp(now_s))
+        while True:
+            if self._strays:
+                self._strays = False  # The loop is turned a few times more, to end its tasks.
+                raise Deadlock(_STRAY)
+            if not ready and not self._stopping:
+                self.jump(self._next())
+            # A timer is run a tick early, as asyncio does it: one that is due between two times
+            # that there are would wait for ever.
+            now_s = self.now_s
+            due_s = now_s + (1e-9 if now_s < _FINE_S else math.ulp(now_s))
+            while timers and timers[0][0] < due_s:
+                ready.append(heappop(timers)[2])
+            for _ in range(len(ready)):
+                handle = ready.popleft()
+                if not handle._cancelled:
+                    handle._run()
+            if self._stopping:
+                break
 
     def _next(self) -> float:
         """When the next timer is due."""
@@ -184,7 +189,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 _FEW_TIMERS = 1_000
 
-_FINE_NS = 2**24 * 10**9
+_FINE_S = 2.0**24
 """Until then, half a year, seconds in a float still change when 1 ns is added."""
 
 
@@ -200,26 +205,25 @@ _STRAY = (
 )
 
 
-class Wait:
-    """A wait that is its own timer and wakes the task that awaits it itself: with a future and a
-    timer of asyncio's, the loop would turn round twice for each. asyncio's tasks await anything
-    that has the first five methods and the attribute, and its loops run anything that has the
-    last; one task may await it, once."""
+def _nobody(wait: Wait) -> None:
+    """Whom it wakes that no task waits for yet."""
 
-    __slots__ = ("_asyncio_future_blocking", "_cancelled", "_context", "_loop", "_wake", "_when")
 
-    def __init__(self, loop: VirtualLoop, when: float) -> None:
-        self._asyncio_future_blocking = False
-        self._cancelled = False
-        self._loop = loop
-        self._when = when
+_NO_CONTEXT = Context()
 
-    def __await__(self) -> Generator[Wait, None, None]:
-        self._asyncio_future_blocking = True
-        yield self
 
-    def get_loop(self) -> VirtualLoop:
-        return self._loop
+class Wait(msgspec.Struct, eq=False):
+    """A wait that is its own timer and wakes the task that yields it itself: with a future and a
+    timer of asyncio's, the loop would turn round twice for each. asyncio's tasks wait for anything
+    that has the first three methods and `_loop`, and says that it blocks, and its loops run
+    anything that has the last; one task may wait for it, once."""
+
+    _loop: VirtualLoop
+    _when: float
+    _asyncio_future_blocking: bool = True
+    _cancelled: bool = False
+    _wake: Callable[[Wait], None] = _nobody
+    _context: Context = _NO_CONTEXT
 
     def add_done_callback(self, wake: Callable[[Wait], None], *, context: Context) -> None:
         self._wake = wake
@@ -227,7 +231,7 @@ class Wait:
         self._loop.add_timer(self._when, self)
 
     def cancel(self, msg: object = None) -> bool:
-        if self._when <= self._loop.now_s:
+        if self._when <= self._loop.time():
             return False  # It is about to wake the task, which asyncio then cancels itself.
         self._cancelled = True
         self._loop.call_soon(self._wake, self, context=self._context)

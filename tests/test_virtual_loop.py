@@ -152,7 +152,7 @@ def test_a_cancelled_timer_is_no_time_to_jump_to() -> None:
     async def main() -> float:
         loop = asyncio.get_running_loop()
         loop.call_later(5.0, int).cancel()
-        sleeper = asyncio.create_task(VirtualClock().sleep_until(6.0))
+        sleeper = asyncio.ensure_future(VirtualClock().sleep_until(6.0))
         await asyncio.sleep(1.0)
         sleeper.cancel()
         await asyncio.wait([sleeper])
@@ -168,6 +168,38 @@ def test_a_cancelled_timer_is_no_time_to_jump_to() -> None:
 async def _cancels_the_last_and_waits() -> None:
     asyncio.get_running_loop().call_later(5.0, int).cancel()
     await asyncio.Event().wait()
+
+
+def test_a_clock_goes_on_with_the_next_loop_when_its_own_is_closed() -> None:
+    clock = VirtualClock()
+
+    async def main() -> list[float]:
+        seen = [clock.now()]
+        await clock.sleep_until(2.0)
+        return [*seen, clock.now()]
+
+    assert run("virtual", main()) == [0.0, 2.0]
+    assert run("virtual", main(), start_ns=10**9) == [1.0, 2.0]
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        clock.now()
+
+
+def test_a_loop_tells_its_last_time_when_it_is_closed_and_may_be_closed_again() -> None:
+    loop = VirtualLoop(start_ns=10**9)
+    loop.run_until_complete(asyncio.sleep(2.0))
+    loop.close()
+    loop.close()
+    assert (loop.is_closed(), loop.time()) == (True, 3.0)
+
+
+def test_a_loop_that_runs_cannot_be_closed_and_goes_on() -> None:
+    async def main() -> float:
+        with pytest.raises(RuntimeError, match="running"):
+            asyncio.get_running_loop().close()
+        await VirtualClock().sleep_until(1.0)
+        return VirtualClock().now()
+
+    assert run("virtual", main()) == 1.0
 
 
 def test_a_loop_that_is_closed_takes_nothing_more() -> None:

@@ -1,9 +1,10 @@
 """A steered run on the virtual clock: its rate, its end, and what it tells, to the exact second."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field
 from itertools import count
+from types import coroutine
 
 import httpx
 import pytest
@@ -16,6 +17,7 @@ from harness.load.live import Live
 from harness.load.pipe import Step
 from harness.providers.call import Overloaded
 from harness.record import FlowRow
+from harness.virtual_loop import Wait
 
 TURN_S, THINK_S = 2.0, 100.0
 
@@ -287,11 +289,15 @@ class _Stalling(VirtualClock):
 
     ahead_s = 0.0
 
-    def now(self) -> float:
-        return super().now() + self.ahead_s
+    def __init__(self) -> None:
+        self._of_loop = VirtualClock()
 
-    async def sleep_until(self, when: float) -> None:
-        await super().sleep_until(when - self.ahead_s)
+    def now(self) -> float:
+        return self._of_loop.now() + self.ahead_s
+
+    @coroutine
+    def sleep_until(self, when: float) -> Generator[Wait, None, None]:
+        yield from self._of_loop.sleep_until(when - self.ahead_s)
 
 
 def test_a_share_that_changed_while_the_loop_stood_still_changed_when_it_was_told_to() -> None:
