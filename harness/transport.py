@@ -11,8 +11,8 @@ import re
 import socket
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Literal
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from typing import Any, Literal
 
 import httpx
 import msgspec
@@ -92,12 +92,18 @@ class MeasuringTransport(httpx.AsyncBaseTransport):
         return None
 
 
-async def measure(
+def measure(
     transport: httpx.AsyncBaseTransport, clock: Clock, request: httpx.Request, patience_s: float
-) -> Measured:
+) -> Coroutine[Any, Any, Measured]:
     """Send the request and take the whole answer, or give up after `patience_s`."""
     if isinstance(transport, MeasuringTransport):
-        return await transport.exchange(clock, request, patience_s)
+        return transport.exchange(clock, request, patience_s)
+    return _measure(transport, clock, request, patience_s)
+
+
+async def _measure(
+    transport: httpx.AsyncBaseTransport, clock: Clock, request: httpx.Request, patience_s: float
+) -> Measured:
     write_draw(request)
     start = clock.now()
     first_byte = first_token = None
