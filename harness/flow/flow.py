@@ -177,7 +177,7 @@ class Flow(msgspec.Struct):
             self.switched |= "switches" in meanwhile
             self.storming |= "storms" in meanwhile
         told = took.told
-        start = self.begun(call.provider, took)
+        start = took.start if took.dialed is None else self.begun(call.provider, took)
         self.spans.append(
             Span(
                 stage, call.provider, start, took.first_byte, took.first_token, took.end,

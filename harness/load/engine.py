@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
+from operator import attrgetter
 
 from msgspec import structs
 
@@ -298,12 +299,13 @@ def count_turn(flow: Flow, tally: Tally) -> None:
 
 def record_turn(variant: str, flow: Flow, end: float, origin: float, tell: Tell) -> None:
     """Tell the turn and its spans, the critical ones marked."""
-    spans = sorted(flow.spans, key=lambda span: (span.start, span.end, span.stage, span.attempt))
+    spans = sorted(flow.spans, key=_IN_ORDER)
     critical = _critical(spans, flow.start, end)
-    rows = [
-        _span_row(variant, flow, origin, n, span, n in critical) for n, span in enumerate(spans)
-    ]
+    rows = _span_rows(variant, flow, origin, spans, critical)
     tell(_flow_row(variant, flow, end, origin), rows)
+
+
+_IN_ORDER = attrgetter("start", "end", "stage", "attempt")
 
 
 def _critical(spans: Sequence[Span], start: float, end: float) -> set[int]:
@@ -336,21 +338,25 @@ def _flow_row(variant: str, flow: Flow, end: float, origin: float) -> FlowRow:
     )  # fmt: skip
 
 
-def _span_row(
-    variant: str, flow: Flow, origin: float, n: int, span: Span, critical: bool
-) -> SpanRow:
-    told, end = span.told, span.end
-    end_s = _since(origin, end)
-    return SpanRow(
-        variant, flow.world.round, flow.conversation, flow.turn, n, span.stage, span.provider,
-        _since(origin, span.start),
-        # What came in one piece came at its end.
-        end_s if span.first_byte == end else _since(origin, span.first_byte),
-        end_s if span.first_token == end else _since(origin, span.first_token),
-        end_s,
-        told.injected_ms if told else _UNTOLD, told.queue_ms if told else 0.0,
-        span.status, span.attempt, critical,
-    )  # fmt: skip
+def _span_rows(
+    variant: str, flow: Flow, origin: float, spans: Sequence[Span], critical: set[int]
+) -> list[SpanRow]:
+    round_, conversation, turn = flow.world.round, flow.conversation, flow.turn
+    rows = []
+    for n, span in enumerate(spans):
+        told, end = span.told, span.end
+        end_s = _since(origin, end)
+        rows.append(SpanRow(
+            variant, round_, conversation, turn, n, span.stage, span.provider,
+            _since(origin, span.start),
+            # What came in one piece came at its end.
+            end_s if span.first_byte == end else _since(origin, span.first_byte),
+            end_s if span.first_token == end else _since(origin, span.first_token),
+            end_s,
+            told.injected_ms if told else _UNTOLD, told.queue_ms if told else 0.0,
+            span.status, span.attempt, n in critical,
+        ))  # fmt: skip
+    return rows
 
 
 _UNTOLD = float("nan")
