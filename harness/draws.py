@@ -12,6 +12,10 @@ from statistics import NormalDist
 from struct import Struct
 from typing import Protocol
 
+TO_WHOLE = 1.5 * 2.0**52
+"""What it is added to and taken away from is rounded as by `round`, to even where two are as near,
+at a tenth of the cost: between -2**51 and 2**51. Beyond, it is the even number next to it."""
+
 normal = NormalDist().inv_cdf
 """The quantile of the standard normal."""
 
@@ -75,7 +79,7 @@ def microseconds(seconds: float) -> float:
     logarithms cannot reach a recorded time."""
     micros = seconds * 1e6
     if _LEAST < micros < _MOST:
-        return (micros + _TO_WHOLE - _TO_WHOLE) / 1e6
+        return (micros + TO_WHOLE - TO_WHOLE) / 1e6
     return round(micros) / 1e6
 
 
@@ -83,15 +87,11 @@ def milliseconds(seconds: float) -> float:
     """The same, in milliseconds."""
     micros = seconds * 1e6
     if _LEAST < micros < _MOST:
-        return (micros + _TO_WHOLE - _TO_WHOLE) / 1e3
+        return (micros + TO_WHOLE - TO_WHOLE) / 1e3
     return round(micros) / 1e3
 
 
-_TO_WHOLE = 1.5 * 2.0**52
-"""What it is added to is rounded as by `round`, to even where two are as near, at a tenth of the
-cost."""
 _LEAST, _MOST = -(2.0**51), 2.0**51
-"""Between them that is so."""
 _NOTHING = blake2b(digest_size=8)
 """A digest of nothing yet: to copy one is faster than to make one."""
 _BITS = Struct("<Q")

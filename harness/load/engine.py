@@ -20,6 +20,7 @@ from msgspec import structs
 from harness import books, draws
 from harness.books import Account
 from harness.clock import Clock
+from harness.draws import TO_WHOLE, milliseconds
 from harness.flow.flow import NO_CALLS, Chat, Flow, Span, World
 from harness.load import arrivals
 from harness.load.arrivals import Arrivals
@@ -331,10 +332,10 @@ def _flow_row(variant: str, flow: Flow, end: float, origin: float) -> FlowRow:
     return FlowRow(
         variant, flow.world.round, flow.conversation, flow.turn,
         _since(origin, flow.due), _since(origin, flow.start), _since(origin, end),
-        _ms(answered - flow.due), _ms(answered - flow.start),
+        milliseconds(answered - flow.due), milliseconds(answered - flow.start),
         flow.outcome, flow.cold, flow.method, flow.amount_minor, flow.currency, flow.fee_minor,
         calls, flow.wasted_prewarms, flow.stale_tokens, flow.corrections, flow.guarded,
-        _ms(flow.human), flow.token_cost_micro,
+        milliseconds(flow.human), flow.token_cost_micro,
     )  # fmt: skip
 
 
@@ -364,14 +365,4 @@ _UNTOLD = float("nan")
 
 def _since(origin: float, when: float) -> float:
     """Whole nanoseconds: what lies below is the noise of subtracting two large floats."""
-    return ((when - origin) * 1e9 + _TO_WHOLE - _TO_WHOLE) / 1e9
-
-
-def _ms(seconds: float) -> float:
-    """Whole microseconds: the mocks' delays are, and equal turns must not differ by float noise."""
-    return (seconds * 1e6 + _TO_WHOLE - _TO_WHOLE) / 1e3
-
-
-_TO_WHOLE = 1.5 * 2.0**52
-"""What it is added to is rounded as by `round`, to even where two are as near, at a tenth of the
-cost: up to 2**51, which is 26 days of nanoseconds. Beyond, it is the even number next to it."""
+    return ((when - origin) * 1e9 + TO_WHOLE - TO_WHOLE) / 1e9
