@@ -1,8 +1,8 @@
 """The event loop of the virtual clock, on which waiting is a jump; it knows no flow and no call.
 
 It is asyncio's own loop with another turn: where that one would wait for its sockets and its next
-timer, this one moves its time to that timer. It keeps the timers itself too, as what it does for
-each is most of what a simulated call costs besides the call.
+timer, this one moves its time to that timer. It keeps the timers itself too: a simulated call waits
+but once, and with asyncio's own timer and future that would cost more than to move the time.
 """
 
 from __future__ import annotations
