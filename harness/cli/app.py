@@ -12,7 +12,7 @@ from harness.cli.agent import agent
 from harness.cli.compare import compare
 from harness.cli.diff import diff
 from harness.cli.doctor import doctor
-from harness.cli.exits import INVALID, USAGE, BadInput
+from harness.cli.exits import INVALID, USAGE, BadInput, DiskFull
 from harness.cli.gate import gate
 from harness.cli.load import load
 from harness.cli.mocks import app as mocks
@@ -55,6 +55,8 @@ def main() -> None:
         code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
     except BadInput as error:
         code = _tell(error.problems, USAGE)
+    except DiskFull as error:
+        code = _tell([str(error)], INVALID)
     except typer.TyperException as error:
         message = error.format_message().rstrip(".")
         code = _tell([f"{message}; --help shows what there is"], USAGE)

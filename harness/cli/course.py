@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from harness.cli.bugs import innermost
+from harness.cli.room import is_full
 from harness.load.engine import Tally
 from harness.real.unsafe import Unsafe
 from harness.record import Columns, FlowRow, SpentSummary, Spool, columns_of_spools, spooled
@@ -85,7 +86,8 @@ def batches(course: Course, looks: Sequence[int], enough: Enough) -> Iterator[ra
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """A bug in a scenario or in here, as text: an exception may not survive a pipe."""
+    """A bug in a scenario or in here, as text: an exception may not survive a pipe. A full disk is
+    none, and has no traceback."""
 
     reason: str
     trace: str
@@ -93,6 +95,8 @@ class Crash:
     @staticmethod
     def of(error: Exception) -> "Crash":
         cause = innermost(error)
+        if is_full(cause):
+            return Crash("a full disk", "")
         trace = "".join(traceback.format_exception(cause))
         return Crash(f"{type(cause).__name__}: {cause}", trace)
 

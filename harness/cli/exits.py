@@ -5,6 +5,10 @@ from collections.abc import Sequence
 PASS, REGRESSION, USAGE, INCONCLUSIVE, INVALID = 0, 1, 2, 3, 4
 
 
+class DiskFull(Exception):
+    """A run could not be stored; the message is one line with the mend, and where its turns are."""
+
+
 class BadInput(Exception):
     """The input cannot be used; one line a problem, each with its mend."""
 

@@ -17,7 +17,7 @@ from harness.cli.claims import claim_summaries, fee_summaries
 from harness.cli.course import Course
 from harness.cli.exits import INCONCLUSIVE, INVALID, PASS, REGRESSION
 from harness.cli.machine import machine
-from harness.cli.room import clear
+from harness.cli.room import clear, telling_of_full_disks
 from harness.cli.targets import Real
 from harness.cli.wiring import Setup
 from harness.clock import ClockName
@@ -104,10 +104,23 @@ def store(
     engines: Sequence[EngineSummary] = (),
 ) -> tuple[RunSummary, Columns]:
     """Make the folder, whose room the course was spooled in, a whole run, and point `latest` at it.
+    Raises DiskFull where it cannot be written; what was spooled is kept then.
 
     `spreads` says whether the run could have had more workers; `engines` are the processes that
     made it, where they are told apart.
     """
+    with telling_of_full_disks(folder):
+        return _stored(run, course, started, folder, spreads, engines)
+
+
+def _stored(
+    run: Run,
+    course: Course,
+    started: Started,
+    folder: Path,
+    spreads: bool,
+    engines: Sequence[EngineSummary],
+) -> tuple[RunSummary, Columns]:
     columns = record.gather(course.spools, folder)
     health, reasons = examine(course.tally, columns, run.clock, spreads=spreads, engines=engines)
     if course.stopped:
@@ -157,8 +170,8 @@ def store(
     if run.struck_by:
         summary = structs.replace(summary, resilience=resilience_of(columns, run.struck_by))
     summary = record.finish(folder, summary)
-    clear(folder)
     record.point_latest(folder)
+    clear(folder)
     return summary, columns
 
 
