@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import _lru_cache_wrapper, partial
+from functools import _lru_cache_wrapper, cached_property, partial
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, MethodType
 
@@ -191,6 +191,13 @@ def state_of(of: object, over: set[int]) -> object:
 
 
 def _names(of: object) -> list[str]:
+    """But for what is worked out of the others and then kept."""
     told = [kind.__dict__.get("__slots__", ()) for kind in type(of).__mro__]
     slots = [name for names in told for name in ((names,) if isinstance(names, str) else names)]
-    return [*slots, *getattr(of, "__dict__", {}), *getattr(of, "__struct_fields__", ())]
+    names = [*slots, *getattr(of, "__dict__", {}), *getattr(of, "__struct_fields__", ())]
+    kind = type(of)
+    return [
+        name
+        for name in names
+        if name != "__dict__" and not isinstance(getattr(kind, name, None), cached_property)
+    ]
