@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from tests.cli.command import hear_interrupts
-from tests.locust.processes import LIMIT_S, free_port
+from tests.free_port import free_port
+from tests.locust.processes import LIMIT_S
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs/locust.md").read_text("utf-8")
@@ -77,7 +78,7 @@ def test_the_commands_for_several_machines_run_together(tmp_path: Path) -> None:
     (serve,) = [of for of in _commands() if of[:3] == ["tollbench", "mocks", "serve"]]
     (master,) = [of for of in _commands() if "--master" in of]
     (worker,) = [of for of in _commands() if "--worker" in of]
-    mocks, locust = free_port(), free_port()
+    mocks, locust = str(free_port()), str(free_port())
     here = {
         "8700": mocks,
         "0.0.0.0": "127.0.0.1",

@@ -4,11 +4,12 @@ import contextlib
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from tests.free_port import free_port
 
 ROOT = Path(__file__).parents[2]
 PYTHON = [sys.executable, "-m"]
@@ -54,7 +55,7 @@ SHIPPED, DOUBLES = "scenarios/locustfile.py", "tests/locust/doubles/locustfile.p
 def locust(options: dict[str, str], *more: str, file: str = SHIPPED) -> list[str]:
     """The command, as a user would write it at the repository's root. With the file of DOUBLES it
     conducts none of our real processes."""
-    port = free_port()
+    port = str(free_port())
     return [
         str(Path(sys.executable).with_name("locust")),
         *("-f", file, "--headless"),
@@ -130,8 +131,3 @@ def all_end(watched: Iterable[int]) -> bool:
         ended = bool(select.select([descriptor], [], [], LIMIT_S / 2)[0]) and ended
         os.close(descriptor)
     return ended
-
-
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return str(listener.getsockname()[1])

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from tests.free_port import free_port
 from tests.locust.doubles.collector import LOG
-from tests.locust.processes import DOUBLES, LIMIT_S, begun, free_port, locust
+from tests.locust.processes import DOUBLES, LIMIT_S, begun, locust
 
 pytestmark = [pytest.mark.socket, pytest.mark.thorough]
 
@@ -70,7 +71,7 @@ def _until(what: Callable[[], bool]) -> None:
 
 @contextmanager
 def _serving(out: Path, *more: str, file: str = DOUBLES) -> Iterator[Web]:
-    port = free_port()
+    port = str(free_port())
     out.mkdir()
     command = locust({"out": str(out)}, *more, file=file)
     command.remove("--headless")

@@ -6,8 +6,9 @@ from typing import cast
 
 import pytest
 
+from tests.free_port import free_port
 from tests.locust.processes import begun, fast_profiles, locust, until
-from tests.locust.web_window import Web, Window, free_port, window
+from tests.locust.web_window import Web, Window, window
 
 pytestmark = [pytest.mark.socket, pytest.mark.browser, pytest.mark.thorough]
 
@@ -29,7 +30,7 @@ def _cells(browser: Window, table: str, column: int) -> list[str]:
 
 def test_a_run_is_started_watched_stopped_and_read_in_the_browser(tmp_path: Path) -> None:
     options = {**fast_profiles(tmp_path), "flow-rate": "5", "out": str(tmp_path / "results")}
-    port = free_port()
+    port = str(free_port())
     command = locust(options, *SHORT, "--processes", "2", "--slo", "p50<1ms")
     command.remove("--headless")
     command += ["--web-host", "127.0.0.1", "--web-port", port]

@@ -18,6 +18,7 @@ from locust.argument_parser import get_parser
 from locust.env import Environment
 
 from harness.load.conductor.web import attach_web
+from tests.free_port import free_port
 from tests.locust.sample_snapshot import NOWHERE, REFUSAL
 
 
@@ -36,7 +37,7 @@ def main(base: str, login: bool) -> None:
     board = SimpleNamespace(snapshot=b"", folder="", problems=[], stored=False)
     environment = Environment(user_classes=[Idle], parsed_options=get_parser().parse_args([]))
     runner = environment.create_local_runner()
-    port = _free_port()
+    port = free_port()
     web_ui = environment.create_web_ui("127.0.0.1", port, base, login, delayed_start=True)
     attach_web(web_ui, board, _refuse)
     if login and web_ui.app:
@@ -63,11 +64,6 @@ def _await_listener(port: int) -> None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
             return
         gevent.sleep(0.01)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 if __name__ == "__main__":

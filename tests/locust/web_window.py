@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -82,11 +81,6 @@ def double(base: str = "", *more: str) -> Iterator[Double]:
             yield found
         finally:
             found.end()
-
-
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return str(listener.getsockname()[1])
 
 
 class Window(Browser):

@@ -17,9 +17,10 @@ import msgspec
 from tests.benchmarks.gateways.asked import DIRECT, Way
 from tests.benchmarks.gateways.generator import MODEL
 from tests.benchmarks.peers import mock_servers
-from tests.benchmarks.peers.processes import SERVER, free_port, started, wait_for_port
+from tests.benchmarks.peers.processes import SERVER, started, wait_for_port
 from tests.benchmarks.peers.sample import NoFigures
 from tests.benchmarks.peers.tools import Tool
+from tests.free_port import free_port
 
 FIRST_MS, TOTAL_MS = 200.0, 300.0
 """When the upstream gives its first token and its last: twenty tokens at 200 a second."""

@@ -6,8 +6,8 @@ import pytest
 
 from tests.benchmarks.gateways.asked import DIRECT, Asked, Block, Way
 from tests.benchmarks.gateways.measure import GENERATOR_MODULE, played_by
-from tests.benchmarks.peers.processes import free_port
 from tests.benchmarks.peers.sample import NoFigures
+from tests.free_port import free_port
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="cores are pinned on Linux"),

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from tests.benchmarks.peers.processes import SERVER, free_port, started, wait_for_port
+from tests.benchmarks.peers.processes import SERVER, started, wait_for_port
 from tests.benchmarks.peers.sample import NoFigures
 from tests.benchmarks.peers.tools import ROOT, Tool
+from tests.free_port import free_port
 
 DELAY_MS = 1000
 PATH = "/payments"

@@ -116,12 +116,6 @@ def wait_for_port(process: "subprocess.Popen[str]", port: int, start_s: float = 
     raise NoFigures(f"the server did not listen within {start_s:g} s")
 
 
-def free_port() -> int:
-    """One that nobody had a moment ago, for servers that cannot tell which one they took."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 def allow_many_files() -> None:
     """Thousands of connections are open at once, and every child inherits this limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
