@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from harness.draws import milliseconds
 from harness.flow.flow import Flow
 from harness.load.engine import Tally
 from harness.load.pipe import Counts, Part, Sample, framed
@@ -66,7 +67,7 @@ def samples(row: FlowRow, flow: Flow, turn_name: str, of: str) -> Iterator[Sampl
     for span in flow.spans:
         due = span.start - late if span.start < first_end else span.start
         kind = "CALL" if span.provider else "STEP"
-        yield Sample(kind, span.stage + of, round((span.end - due) * 1e6) / 1e3, span.fault)
+        yield Sample(kind, span.stage + of, milliseconds(span.end - due), span.fault)
 
 
 def _fault(flow: Flow) -> str:

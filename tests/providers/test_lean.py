@@ -1,9 +1,11 @@
 """Lean requests and headers are those that httpx itself would have made."""
 
+import weakref
+
 import httpx
 import pytest
 
-from harness.providers.call import request_of
+from harness.providers.call import Endpoint, request_of
 from harness.providers.lean import LeanHeaders, LeanRequest, LeanURL, NamedHeaders
 
 URL = httpx.URL("http://mocks:8701/pay/x?y=1")
@@ -98,3 +100,10 @@ def test_the_parts_of_a_url_are_httpx_s() -> None:
             )  # fmt: skip
         assert ours == theirs
         assert ours.join("z?y=1") == theirs.join("z?y=1")
+
+
+def test_the_urls_of_many_orders_are_not_kept_for_ever() -> None:
+    at = Endpoint("http://mocks", "key")
+    kept = [weakref.ref(at.url(f"/orders/{n}")) for n in range(10_000)]
+    assert sum(url() is not None for url in kept) <= 4096
+    assert at.url("/orders/9999") is at.url("/orders/9999")
